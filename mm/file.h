@@ -1,0 +1,57 @@
+/*
+ * Files and their page cache.
+ *
+ * A file on disk that is `cached` has every page in memory before it is first
+ * used; its frames come into being when they are first looked up, without a
+ * read.  A `cold` one is read in windows around the fault.  A shmem file has
+ * no disk: its pages are zeroed when first used.
+ *
+ * Invariants (file_validate):
+ *   F1  Every frame in a page cache is PAGE_FILE with that file and index.
+ *   F2  file.cached_pages is their number.
+ *   F3  The i_mmap list holds exactly the VMAs that map the file.
+ */
+#pragma once
+
+#include "mm/page.h"
+
+struct machine;
+struct mm;
+struct vma;
+
+struct file {
+    struct machine *machine;
+    uint32_t id;           // index into machine.files, page.home
+    uint64_t size_bytes;
+    bool is_shmem;
+    bool is_cold;          // not in the page cache at the start
+    bool is_anon_shared;   // behind MAP_SHARED|MAP_ANONYMOUS
+    uint32_t **chunks;     // page index -> pfn + 1, in chunks of 512; sparse
+    uint64_t chunk_count;
+    uint64_t cached_pages;
+    uint32_t vma_count;    // VMAs that map it
+    struct vma *i_mmap;
+};
+
+/* A file of the trace; lives as long as the machine. */
+struct file *file_create(struct machine *machine, uint64_t size_bytes,
+                         bool is_shmem, bool is_cold);
+/* Behind shared anonymous memory; goes with its last VMA. */
+struct file *file_create_anon_shared(struct machine *machine,
+                                     uint64_t size_bytes);
+/* A VMA that mapped the file is gone. */
+void file_put(struct file *file);
+void file_destroy(struct file *file);
+
+/* Frame of a page if it is in memory now, else PFN_NONE. */
+pfn_t file_lookup(const struct file *file, uint64_t index);
+
+enum file_get { FILE_GET_MINOR, FILE_GET_MAJOR, FILE_GET_BEYOND, FILE_GET_NOMEM };
+/* The frame, brought in as the file's kind says. */
+enum file_get file_get_page(struct file *file, unsigned cpu, uint64_t index,
+                            pfn_t *pfn);
+/* Would a fault-around find the page uptodate without reading? */
+bool file_page_is_cached(const struct file *file, uint64_t index);
+/* Take a clean, unmapped page out of the cache and free its frame. */
+void file_drop_page(struct machine *machine, unsigned cpu, pfn_t pfn);
+void file_validate(struct machine *machine);

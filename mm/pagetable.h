@@ -1,0 +1,132 @@
+/*
+ * Page tables with the geometry of the architecture.
+ *
+ * Upper levels are host directories, one simulated frame each; the lowest
+ * level is a leaf: an array of host PTEs (8 bytes whatever the simulated size)
+ * and a side record.  All work on ranges goes leaf by leaf, so that a run of
+ * pages costs one lookup.
+ *
+ * Host PTE:  bits 0-31 pfn (or payload)   bits 32.. enum pte_bit
+ *
+ * Invariants (pagetable_validate):
+ *   T1  leaf.used_count is the number of entries that are not none.
+ *   T2  Every present entry lies in a VMA.
+ *   T3  A directory's used_count is the number of its children.
+ *   T4  pagetable.page_count is the number of leaves and directories below
+ *       the root that are frames (VmPTE).
+ *   T5  Every frame of a table is PAGE_PAGETABLE.
+ */
+#pragma once
+
+#include "mm/arch.h"
+
+struct machine;
+struct mm;
+struct vma;
+
+typedef uint64_t pte_t;
+
+#define PTE_NONE     UINT64_C(0)
+#define PTE_PRESENT  (UINT64_C(1) << 32)
+#define PTE_WRITE    (UINT64_C(1) << 33)
+#define PTE_ACCESSED (UINT64_C(1) << 34)
+#define PTE_DIRTY    (UINT64_C(1) << 35)
+#define PTE_ZERO     (UINT64_C(1) << 36)  // present: maps the zero page
+#define PTE_FILE     (UINT64_C(1) << 37)  // present: maps a PAGE_FILE frame
+#define PTE_GUARD    (UINT64_C(1) << 38)  // not present: guard marker
+#define PTE_PURGED   (UINT64_C(1) << 39)  // not present: vrange marker
+#define PTE_SWAP     (UINT64_C(1) << 40)  // not present: payload is a slot
+#define PTE_NONLINEAR (UINT64_C(1) << 41) // not at its linear place
+
+static inline pfn_t
+pte_pfn(pte_t pte)
+{
+    return (pfn_t){(uint32_t)pte};
+}
+
+static inline pte_t
+pte_make(pfn_t pfn, uint64_t bits)
+{
+    return (pte_t)pfn.v | bits;
+}
+
+struct leaf {
+    pte_t *pte;
+    struct mm *mm;
+    uint64_t base;        // address of entry 0
+    uint32_t id;          // index into machine.leaves
+    pfn_t pfn;            // the simulated page-table page
+    uint32_t used_count;  // entries that are not none
+};
+
+struct directory {
+    void **slot;          // struct directory, or struct leaf on the last level
+    pfn_t pfn;            // PFN_NONE if not a frame of its own
+    uint32_t used_count;
+};
+
+struct pagetable {
+    struct directory *root;
+    const struct arch *arch;
+    uint64_t page_count;  // frames below the root
+    struct leaf *last;    // of the latest lookup, or NULL
+};
+
+/* Entries of a leaf and bytes that it spans. */
+static inline uint32_t
+leaf_entries(const struct arch *arch)
+{
+    return 1u << arch->level_bits[arch->level_count - 1];
+}
+
+static inline uint64_t
+leaf_span_bytes(const struct arch *arch)
+{
+    return (uint64_t)leaf_entries(arch) << PAGE_SHIFT;
+}
+
+static inline uint32_t
+leaf_index(const struct arch *arch, uint64_t addr)
+{
+    return (uint32_t)(addr >> PAGE_SHIFT) & (leaf_entries(arch) - 1);
+}
+
+/* The root and what comes with it; false: no memory. */
+bool pagetable_init(struct mm *mm);
+void pagetable_finish(struct mm *mm);
+
+/* The leaf that covers addr, or NULL. */
+struct leaf *pagetable_leaf(struct mm *mm, uint64_t addr);
+/* The same, allocated with its directories; NULL: no memory. */
+struct leaf *pagetable_leaf_alloc(struct mm *mm, uint64_t addr);
+/* First leaf at or above addr and below end, or NULL. */
+struct leaf *pagetable_next_leaf(struct mm *mm, uint64_t addr, uint64_t end);
+
+/* Free the tables of [start, end) that the preset frees when nothing mapped
+ * is left between floor (end of the previous VMA, or 0) and ceiling (start of
+ * the next VMA, or the end of user space). */
+void pagetable_free_range(struct mm *mm, uint64_t start, uint64_t end,
+                          uint64_t floor, uint64_t ceiling);
+/* DONTNEED of newer kernels: free the leaf if it is empty (PT_RECLAIM). */
+void pagetable_free_leaf_if_empty(struct mm *mm, struct leaf *leaf);
+
+/* Move entries of [old, old+length) of `from` to `to`'s VMA at new_addr.
+ * Allocates tables as the kernel does; false: no memory, what was moved has
+ * been moved back. */
+bool pagetable_move(struct vma *from, uint64_t old_addr, struct vma *to,
+                    uint64_t new_addr, uint64_t length);
+
+void pagetable_validate(struct mm *mm);
+
+/* mm/zap.c: drop what [start, end) of the VMA maps. */
+enum zap_mode {
+    ZAP_UNMAP,     // munmap, exit: markers go too
+    ZAP_DONTNEED,  // guard markers stay
+    ZAP_GUARD,     // make room for guard markers: pages go, markers stay
+};
+void zap_vma_range(struct vma *vma, uint64_t start, uint64_t end,
+                   enum zap_mode mode);
+
+/* mm/protect.c: the VMA's access bits changed from old_flags; adapt PTEs. */
+void protect_vma_range(struct vma *vma, uint64_t start, uint64_t end,
+                       uint32_t old_flags);

@@ -1,0 +1,47 @@
+/*
+ * Tasks: threads of execution with an address space and a CPU.
+ */
+#pragma once
+
+#include "mm/types.h"
+
+struct machine;
+struct mm;
+
+struct task {
+    struct machine *machine;
+    struct task *prev, *next;  // machine.tasks, order of creation
+    uint32_t serial;           // order of creation, from 0
+    unsigned cpu;
+    struct mm *mm;             // NULL after exit
+    struct task *vfork_parent; // parent whose mm it borrows until exec or exit
+    uint64_t uid;
+    bool oom_killed;
+    pfn_t stack;               // kernel stack: first frame
+    void *object;              // slab object
+    uint32_t process_id;       // same for all threads of a process
+    uint64_t start_ns;         // functional clock at creation
+    void *user;                // the driver's
+};
+
+/* Layout and limits of a new image; 0 where the preset decides. */
+struct exec_layout {
+    uint64_t mmap_base, brk, stack_top;
+    uint64_t rlimit_stack, rlimit_memlock, rlimit_as;
+    bool has_rlimit_memlock, has_rlimit_as;
+    bool bare;  // `map` lines follow: no stack VMA of our own
+};
+
+/* All return 0 or -errno; *task is the new one. */
+int task_start(struct machine *machine, uint64_t uid, unsigned cpu,
+               const struct exec_layout *layout, struct task **task);
+int task_fork(struct task *parent, unsigned cpu, struct task **child);
+int task_vfork(struct task *parent, unsigned cpu, struct task **child);
+int task_thread(struct task *parent, unsigned cpu, struct task **child);
+/* Ends the other threads of the process. */
+int task_exec(struct task *task, const struct exec_layout *layout);
+void task_exit(struct task *task);
+/* All threads of the process. */
+void task_exit_group(struct task *task);
+void task_setuid(struct task *task, uint64_t uid);
+void task_ptrace(struct task *tracer, struct task *target);

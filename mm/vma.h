@@ -1,0 +1,129 @@
+/*
+ * VMAs and the tree that holds them.
+ *
+ * One red-black tree per address space, augmented with the largest gap below
+ * a VMA (what Linux 3.8 added) and the number of VMAs in a subtree; the count
+ * answers "how many VMAs would a linear walk have visited" in O(log n), so a
+ * slow policy costs simulated work, not host time.  VMAs are also linked in
+ * address order.
+ *
+ * Invariants (vma_tree_validate):
+ *   V1  VMAs are sorted, disjoint, non-empty and page aligned.
+ *   V2  The list and the in-order walk of the tree agree.
+ *   V3  Red-black: root black, no red child of red, equal black heights.
+ *   V4  subtree_gap and subtree_count are what their definition says.
+ *   V5  mm.map_count is the number of VMAs.
+ */
+#pragma once
+
+#include "mm/types.h"
+
+#include <stddef.h>
+
+struct mm;
+struct file;
+struct anon_family;
+struct anon_chain;
+
+enum vma_flag {
+    VM_READ = 1 << 0,
+    VM_WRITE = 1 << 1,
+    VM_EXEC = 1 << 2,
+    VM_SHARED = 1 << 3,
+    VM_MAYREAD = 1 << 4,
+    VM_MAYWRITE = 1 << 5,
+    VM_MAYEXEC = 1 << 6,
+    VM_GROWSDOWN = 1 << 7,
+    VM_LOCKED = 1 << 8,
+    VM_DONTCOPY = 1 << 9,
+    VM_WIPEONFORK = 1 << 10,
+    VM_NORESERVE = 1 << 11,
+    VM_ACCOUNT = 1 << 12,
+    VM_HUGEPAGE = 1 << 13,
+    VM_NOHUGEPAGE = 1 << 14,
+    VM_RAND_READ = 1 << 15,
+    VM_SEQ_READ = 1 << 16,
+    VM_MERGEABLE = 1 << 17,
+    VM_NOZERO = 1 << 18,
+    VM_MAYBE_GUARD = 1 << 19,  // "gu": sticky, ignored in merging
+    VM_SPECIAL = 1 << 20,      // vdso, vvar: never merges, not copied lazily
+    VM_NONLINEAR = 1 << 21,
+};
+#define VM_ACCESS (VM_READ | VM_WRITE | VM_EXEC)
+
+struct vma {
+    uint64_t start, end;  // bytes
+    uint64_t pgoff;       // pages: of the file; anonymous: linear index
+    uint32_t flags;       // enum vma_flag
+    uint32_t gap_below_bytes;  // guard=gap: kept free below start
+    struct mm *mm;
+    struct file *file;    // NULL: private anonymous (shared anonymous memory
+                          // has a shmem file of its own)
+
+    struct vma *prev, *next;  // address order
+    struct vma *left, *right, *parent;
+    uint64_t subtree_gap;     // bytes: largest gap below a VMA of the subtree
+    uint32_t subtree_count;   // VMAs in the subtree
+    bool is_red;
+
+    /* Anon identity (mm/anon.c): facts of the core, whatever rmap makes of
+     * them.  family NULL: no write fault, guard or COW here yet. */
+    struct anon_family *family;
+    struct anon_chain *chain;  // families that may own pages here; NULL under
+                               // ANON_FORK_INHERIT
+    uint32_t anon_depth;       // 1: own; one more per fork inherited through
+
+    struct vma *file_prev, *file_next;  // i_mmap of file
+    struct vma *rmap_prev, *rmap_next;  // private to the rmap scheme
+    void *rmap;                         // private to the rmap scheme
+};
+
+static inline uint64_t
+vma_pages(const struct vma *vma)
+{
+    return bytes_to_pages(vma->end - vma->start);
+}
+
+/* Linear page index of an address in the VMA. */
+static inline uint64_t
+vma_index(const struct vma *vma, uint64_t addr)
+{
+    return vma->pgoff + bytes_to_pages(addr - vma->start);
+}
+
+static inline bool
+vma_is_anon(const struct vma *vma)
+{
+    return !vma->file;
+}
+
+/* Start of the VMA with the room that must stay free below it: the stack
+ * guard gap of a VM_GROWSDOWN VMA, or a guard made by guard=gap. */
+uint64_t vma_start_gap(const struct vma *vma);
+
+/* Lowest VMA with end > addr, or NULL.  Goes through mm.vma_cache and charges
+ * the lookup. */
+struct vma *vma_find(struct mm *mm, uint64_t addr);
+/* The same without cache and charges (searches, checks). */
+struct vma *vma_find_quiet(const struct mm *mm, uint64_t addr);
+/* First VMA that meets [start, end), or NULL. */
+struct vma *vma_intersect(const struct mm *mm, uint64_t start, uint64_t end);
+
+/* Link a VMA whose start, end and mm are set; its range is free. */
+void vma_tree_insert(struct mm *mm, struct vma *vma);
+void vma_tree_remove(struct mm *mm, struct vma *vma);
+/* Move a linked VMA's ends without changing its place in the order. */
+void vma_tree_resize(struct mm *mm, struct vma *vma, uint64_t start,
+                     uint64_t end);
+/* gap_below_bytes or flags that vma_start_gap() reads have changed. */
+void vma_tree_gap_changed(struct vma *vma);
+/* Number of VMAs that lie before this one. */
+uint32_t vma_tree_rank(const struct vma *vma);
+void vma_tree_validate(const struct mm *mm);
+
+/* Largest gap below any VMA from first to last inclusive (address order). */
+uint64_t vma_tree_max_gap(const struct vma *first, const struct vma *last);
+/* First VMA at or after `vma` (address order) whose gap below is at least
+ * length bytes, or NULL; and the mirror image. */
+struct vma *vma_tree_next_gap(const struct vma *vma, uint64_t length);
+struct vma *vma_tree_prev_gap(const struct vma *vma, uint64_t length);
