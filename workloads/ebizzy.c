@@ -80,8 +80,7 @@ static const struct workload_option ebizzy_options[] = {
     {.name = "allocator",
      .kind = WORKLOAD_CHOICE,
      .fallback = "mmap",
-     .help = "who allocates: ebizzy -m, glibc <= 2.4, glibc >= 2.22 or "
-             "jemalloc 3.3",
+     .help = "ebizzy -m, glibc <= 2.4, glibc >= 2.22, jemalloc 3.3",
      .choices = allocators},
     {.name = "nozero",
      .kind = WORKLOAD_FLAG,
@@ -94,7 +93,7 @@ static const struct workload_option ebizzy_options[] = {
     {.name = "work",
      .kind = WORKLOAD_COUNT,
      .fallback = "0",
-     .help = "user CPU time of a record in ns, apart from its memory events",
+     .help = "user CPU time of a record, in ns",
      .max = UINT64_C(1000000000000)},
     {0},
 };

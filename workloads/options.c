@@ -376,14 +376,13 @@ workload_help(const struct workload *workload, GString *text)
     for (const struct workload_option *option = workload->options; option->name;
          option++) {
         g_autofree char *heading = help_heading(option);
-        g_string_append_printf(text, "  %-20s %s", heading, option->help);
+        g_string_append_printf(text, "  %-20s %s\n", heading, option->help);
         if (option->kind != WORKLOAD_FLAG) {
             g_autofree char *expected = expected_text(option);
-            g_string_append_printf(text, " (%s", expected);
+            g_string_append_printf(text, "  %-20s (%s", "", expected);
             if (option->fallback)
                 g_string_append_printf(text, "; default %s", option->fallback);
-            g_string_append_c(text, ')');
+            g_string_append(text, ")\n");
         }
-        g_string_append_c(text, '\n');
     }
 }

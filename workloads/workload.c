@@ -13,13 +13,9 @@
 #include "workloads/workload_private.h"
 
 const struct workload *const workloads[] = {
-    &workload_ebizzy,
-    &workload_nptl_stacks,
-    &workload_fork_tree,
-    &workload_sparse,
-    &workload_users,
-    &workload_brk_pingpong,
-    NULL,
+    &workload_ebizzy,       &workload_nptl_stacks, &workload_fork_tree,
+    &workload_sparse,       &workload_users,       &workload_brk_pingpong,
+    &workload_kernel_build, &workload_snapshot,    NULL,
 };
 
 const struct workload *

@@ -13,6 +13,8 @@ extern const struct workload workload_fork_tree;
 extern const struct workload workload_sparse;
 extern const struct workload workload_users;
 extern const struct workload workload_brk_pingpong;
+extern const struct workload workload_kernel_build;
+extern const struct workload workload_snapshot;
 
 enum { WORKLOAD_PAGE_BYTES = 4096 };
 

@@ -31,6 +31,11 @@ static const char *const commands[] = {
     "sparse --write-fraction 0.37 --size 1000000",
     "sparse --shuffle --processes 2 --fork --nozero --size 1M",
     "users --size 64K",
+    "kernel-build --units 6",
+    "kernel-build --units 3 --jobs 5 --nozero",
+    "kernel-build --units 0",
+    "snapshot --size 1M",
+    "snapshot --size 1000000 --write-fraction 0",
     "brk-pingpong --rounds 5",
     "brk-pingpong --rounds 5 --nozero --first 1 --second 100K",
 };
@@ -154,6 +159,63 @@ START_TEST(a_heap_grows_once_and_is_trimmed_twice_per_round)
 }
 END_TEST
 
+/* Pages that lines of one kind name, `event` being all before the size. */
+static uint64_t
+sum_pages(const struct generated *generated, const char *event)
+{
+    uint64_t kib = 0;
+
+    for (char **line = generated->lines; *line; line++) {
+        char *found = strstr(*line, event);
+        if (found)
+            kib += g_ascii_strtoull(strrchr(found, ' ') + 1, NULL, 10);
+    }
+    return kib / 4;
+}
+
+START_TEST(a_build_compiles_each_unit_in_a_process_of_usual_size)
+{
+    struct generated generated;
+
+    generated_make(&generated, "kernel-build --units 100 --jobs 8");
+    ck_assert_uint_eq(generated_count(&generated, "vfork"), 100);
+    ck_assert_uint_eq(generated_count(&generated, "exec cc1"), 100);
+    ck_assert_uint_eq(generated_count(&generated, "exit"), 100);
+    ck_assert_uint_eq(generated_count(&generated, "mark unit"), 100);
+    uint64_t pages =
+        sum_pages(&generated, " w heap+") + sum_pages(&generated, " w pool ");
+    ck_assert_uint_gt(pages, 100 * 4000);
+    ck_assert_uint_lt(pages, 100 * 6000);
+    generated_free(&generated);
+}
+END_TEST
+
+START_TEST(a_snapshot_is_read_whole_and_the_same_pages_written_twice)
+{
+    struct generated generated;
+
+    generated_make(&generated, "snapshot --size 1M --write-fraction 0.125 "
+                               "--rounds 3");
+    ck_assert_uint_eq(generated_count(&generated, "fork"), 3);
+    ck_assert_uint_eq(sum_pages(&generated, " r data+"), 3 * 256);
+    ck_assert_uint_eq(sum_pages(&generated, " w data+"), 3 * 2 * 32);
+
+    uint64_t during = 0, after = 0;  // sums of what was written
+    bool child_lives = false;
+    for (char **line = generated.lines; *line; line++) {
+        if (strstr(*line, " fork "))
+            child_lives = true;
+        else if (g_str_has_suffix(*line, " exit"))
+            child_lives = false;
+        else if (g_str_has_prefix(*line, "1 w data+"))
+            *(child_lives ? &during : &after) += g_str_hash(*line);
+    }
+    ck_assert_uint_gt(during, 0);
+    ck_assert_uint_eq(during, after);
+    generated_free(&generated);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -167,6 +229,10 @@ main(void)
     tcase_add_test(tests,
                    users_take_turns_and_each_turn_recycles_its_own_frames);
     tcase_add_test(tests, a_heap_grows_once_and_is_trimmed_twice_per_round);
+    tcase_add_test(tests,
+                   a_build_compiles_each_unit_in_a_process_of_usual_size);
+    tcase_add_test(tests,
+                   a_snapshot_is_read_whole_and_the_same_pages_written_twice);
     suite_add_tcase(suite, tests);
 
     SRunner *runner = srunner_create(suite);
