@@ -150,7 +150,7 @@ enum trace_key {
 /* Operands that few events have. */
 struct trace_detail {
     struct trace_address at;  // if TRACE_AT
-    uint64_t file_offset;     // bytes: mmap, map, remap_file_pages (pgoff)
+    uint64_t file_offset;     // bytes: mmap, map; pages: remap_file_pages
     uint64_t new_length;      // bytes: mremap
     uint32_t comm;            // string: start
     uint32_t keys;            // bit k: key[k] is given (enum trace_key)
@@ -190,7 +190,8 @@ struct trace_binding {
 
 struct trace_file {
     uint32_t name;  // string
-    uint64_t size_bytes;  // declared, or as long as the trace maps it
+    uint64_t size_bytes;  // declared, or whole pages as the trace maps it
+    bool is_declared;
     bool is_shmem;
     bool is_cold;
 };
@@ -215,7 +216,8 @@ struct trace {
     GArray *tasks;            // struct trace_task
     GArray *bindings;         // struct trace_binding
     GArray *files;            // struct trace_file
-    GPtrArray *strings;       // char *, decoded from %XX
+    GPtrArray *strings;       // char *, decoded from %XX: any bytes but NUL
+    GPtrArray *comments;      // char *, comment lines above the first event
     bool has_times;           // every event that consumes time has a start
 };
 
