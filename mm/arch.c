@@ -22,9 +22,9 @@ const struct arch arch_i386 = {
     .unmapped_base = 0x40000000,
     .brk_default = 0x0804c000,
     .long_bytes = 4,
-    .zones = {{"DMA", 16 * MIB, false},
-              {"Normal", 896 * MIB, false},
-              {"HighMem", UINT64_MAX, true}},
+    .zones = {{.name = "DMA", .end_bytes = 16 * MIB},
+              {.name = "Normal", .end_bytes = 896 * MIB},
+              {.name = "HighMem", .end_bytes = UINT64_MAX, .is_highmem = true}},
     .zone_count = 3,
 };
 
@@ -40,9 +40,9 @@ const struct arch arch_i386_pae = {
     .unmapped_base = 0x40000000,
     .brk_default = 0x0804c000,
     .long_bytes = 4,
-    .zones = {{"DMA", 16 * MIB, false},
-              {"Normal", 896 * MIB, false},
-              {"HighMem", UINT64_MAX, true}},
+    .zones = {{.name = "DMA", .end_bytes = 16 * MIB},
+              {.name = "Normal", .end_bytes = 896 * MIB},
+              {.name = "HighMem", .end_bytes = UINT64_MAX, .is_highmem = true}},
     .zone_count = 3,
 };
 
@@ -58,9 +58,9 @@ const struct arch arch_x86_64 = {
     .unmapped_base = 0x2aaaaaaab000,
     .brk_default = 0x555555559000,
     .long_bytes = 8,
-    .zones = {{"DMA", 16 * MIB, false},
-              {"DMA32", 4096 * MIB, false},
-              {"Normal", UINT64_MAX, false}},
+    .zones = {{.name = "DMA", .end_bytes = 16 * MIB},
+              {.name = "DMA32", .end_bytes = 4096 * MIB, .since = 2006015},
+              {.name = "Normal", .end_bytes = UINT64_MAX}},
     .zone_count = 3,
 };
 

@@ -26,6 +26,7 @@ struct arch {
         const char *name;
         uint64_t end_bytes;  // UINT64_MAX: to the end of RAM
         bool is_highmem;
+        uint32_t since;      // kernel.version that has it; 0: all
     } zones[ZONE_COUNT_MAX];
     unsigned zone_count;
 };

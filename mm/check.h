@@ -22,6 +22,10 @@ _Noreturn void mm_assert_failed(const char *expr, const char *file, int line);
 #define mm_assert(expr)                                                        \
     ((expr) ? (void)0 : mm_assert_failed(#expr, __FILE__, __LINE__))
 
+/* A numbered invariant of a header, in a validator: the failure names it. */
+#define mm_invariant(name, expr)                                               \
+    ((expr) ? (void)0 : mm_assert_failed(#name ": " #expr, __FILE__, __LINE__))
+
 /* A plain `if`, not #ifdef, so that the walk is always compiled. */
 #define mm_assert_deep(expr)                                                   \
     do {                                                                       \

@@ -14,6 +14,7 @@ enum pcp_form {
     PCP_HOT_COLD,   // 2.6.20: refill when empty, drain after adding
     PCP_SINGLE,     // 2.6.32: one list, as before
     PCP_HIGH_ORDER, // 5.14: orders 0..3 too, high from the low watermark
+    PCP_AUTO,       // 6.7: that, and high and batch follow the load
 };
 
 enum watermark_form {
@@ -101,6 +102,7 @@ struct kernel {
     bool mprotect_keeps_write;      // 6.0: exclusive pages regain write
     enum pagetable_free_form pagetable_free;
     bool pagetable_reclaim;         // DONTNEED frees emptied PTE tables
+    bool mremap_moves_tables;       // 5.11: a whole PTE table is moved
     enum anon_fork_form anon_fork;
     bool anon_borrows_neighbour;    // find_mergeable_anon_vma, 2.6.7
     enum madv_free_form madv_free;

@@ -1,9 +1,11 @@
 /*
  * Zones: ranges of frames with free lists, watermarks and per-CPU lists.
  *
- * Memory that nobody used yet is one extent per zone, [virgin, end), carved
- * into maximal aligned blocks on demand: a terabyte costs nothing until it is
- * touched.  The extent stands for the tail of the highest-order free list.
+ * Memory that nobody used yet is one extent per zone, [virgin, virgin_end),
+ * whole blocks of the highest order, taken on demand: a terabyte costs nothing
+ * until it is touched.  The extent stands for the tail of the highest-order
+ * free list; the odd frames before and after it are listed from the start.
+ * A zone's reserved frames are its first present_pages - managed_pages.
  *
  * Invariants (zone_validate):
  *   Z1  A free block of order k starts at a multiple of 2^k and lies in its
@@ -40,23 +42,27 @@ struct pcp_list {
 struct pcp {
     struct pcp_list lists[PCP_ORDER_COUNT];
     uint32_t page_count;  // frames on all lists
-    uint32_t free_factor; // consecutive frees (PCP_HIGH_ORDER)
-    uint32_t alloc_factor;
+    uint32_t free_factor;  // log2 of how a drain grows (PCP_HIGH_ORDER)
+    uint32_t alloc_factor; // log2 of how a refill grows (PCP_AUTO)
+    uint32_t free_count;   // frames freed in a row (PCP_AUTO)
+    uint32_t high;         // between pcp_high and pcp_high_max (PCP_AUTO)
+    bool freed_high_order; // so was the latest free (PCP_AUTO)
 };
 
 struct zone {
     const char *name;
     bool is_highmem;
     uint32_t start, end;      // pfns
-    uint32_t virgin;          // first frame never used; end: none left
+    uint32_t virgin;          // first frame of the extent never used
+    uint32_t virgin_end;      // virgin: none left
     uint64_t present_pages;   // of the zone
     uint64_t managed_pages;   // without reserved frames
     uint64_t free_pages;      // in buddy lists and virgin
     uint64_t watermark_min, watermark_low, watermark_high;
     uint64_t lowmem_reserve[ZONE_COUNT_MAX];  // by preferred zone
-    uint32_t pcp_batch, pcp_low, pcp_high;    // pages
+    uint32_t pcp_batch, pcp_low, pcp_high, pcp_high_max;  // pages
     struct free_area free_area[ORDER_COUNT_MAX];
-    struct pcp *pcp;          // one per CPU
+    struct pcp *pcp;          // one per CPU; NULL under PCP_NONE
 };
 
 /* Lay out the machine's zones and compute their marks.  machine.kernel, arch,
@@ -71,5 +77,11 @@ struct zone *zone_of(struct machine *machine, pfn_t pfn);
 /* The buddy allocator proper; no watermarks, no per-CPU lists.  Counts splits
  * and merges.  order < kernel.order_count. */
 pfn_t buddy_alloc(struct machine *machine, struct zone *zone, unsigned order);
+/* As buddy_alloc() of order 0, `count` times; returns how many were had. */
+uint32_t buddy_alloc_run(struct machine *machine, struct zone *zone,
+                         uint32_t count, pfn_t *pfns);
 void buddy_free(struct machine *machine, struct zone *zone, pfn_t pfn,
                 unsigned order);
+/* Zone set-up: list frames that nobody used yet as free blocks. */
+void buddy_list_range(struct machine *machine, struct zone *zone,
+                      uint32_t start, uint32_t end);

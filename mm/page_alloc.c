@@ -1,0 +1,234 @@
+/*
+ * The page allocator: from a request to frames of the right zone.
+ *
+ *     zonelist, highest zone first      mark     when it fails
+ *     1. every zone                     low      wake kswapd
+ *     2. every zone                     min      reclaim
+ *     3. every zone, after each reclaim min      kill a process, or give up
+ *
+ * A zone that passes its mark serves the request from the CPU's list, where the
+ * preset has one for the order, else from the buddy allocator.  Where a walk
+ * ends well is the only place where frames get their state; where they come
+ * back the only one where they lose it.
+ *
+ * How the preset changes it: the marks (mm/watermark.c), the lists (mm/pcp.c);
+ * from 2.6.32 on (PCP_SINGLE) per-CPU lists are drained before anybody is
+ * killed.
+ *
+ * 2.4.21, 2.6.2 __alloc_pages(); 4.10 __alloc_pages_slowpath().
+ *
+ * Not modelled: requests that may not sleep, memory for the dying, compaction,
+ * zone reclaim, fairness between zones.
+ */
+#include "mm/page_alloc.h"
+
+#include "mm/machine.h"
+#include "mm/page_alloc_private.h"
+#include "mm/reclaim.h"
+
+/* Larger orders are not worth a kill (PAGE_ALLOC_COSTLY_ORDER). */
+#define ORDER_WORTH_A_KILL 3
+/* Reclaims in a row that free something and still do not help. */
+#define RECLAIM_RETRY_MAX 16
+
+struct request {
+    struct machine *machine;
+    unsigned cpu;
+    enum page_state state;
+    unsigned order;
+    unsigned preferred;  // highest zone that may serve it
+};
+
+static bool
+may_use_highmem(const struct machine *machine, enum page_state state)
+{
+    return state == PAGE_ANON || state == PAGE_FILE || state == PAGE_HOG ||
+           (state == PAGE_PAGETABLE && machine->config.highpte);
+}
+
+static struct request
+request_make(struct machine *machine, unsigned cpu, enum page_state state,
+             unsigned order)
+{
+    unsigned preferred = machine->zone_count - 1;
+
+    mm_assert(cpu < machine->config.cpu_count);
+    if (!may_use_highmem(machine, state))
+        while (machine->zones[preferred].is_highmem)
+            preferred--;
+    return (struct request){machine, cpu, state, order, preferred};
+}
+
+/* At least one block if the zone has any; see pcp_alloc(). */
+static uint32_t
+take_from_zone(const struct request *request, struct zone *zone, uint32_t count,
+               pfn_t *pfns)
+{
+    struct machine *machine = request->machine;
+
+    if (request->order < pcp_order_count(&machine->kernel))
+        return pcp_alloc(machine, zone, request->cpu, request->order, count,
+                         pfns);
+    *pfns = buddy_alloc(machine, zone, request->order);
+    return pfn_is_none(*pfns) ? 0 : 1;
+}
+
+/*
+ * Up to `count` blocks from the first zone that passes the mark and has any.
+ * No more than until the zone's free pages change, so that the marks need not
+ * be looked at for each block.
+ */
+static uint32_t
+walk_zonelist(const struct request *request, enum watermark mark,
+              uint32_t count, pfn_t *pfns)
+{
+    struct machine *machine = request->machine;
+    struct watermark_pass pass = {
+        .form = machine->kernel.alloc,
+        .mark = mark,
+        .order = request->order,
+        .preferred = request->preferred,
+    };
+
+    for (unsigned i = request->preferred + 1; i-- > 0;) {
+        struct zone *zone = &machine->zones[i];
+        if (zone->managed_pages == 0 || !watermark_pass_allows(&pass, zone))
+            continue;
+        uint32_t had = take_from_zone(request, zone, count, pfns);
+        if (had)
+            return had;
+    }
+    return 0;
+}
+
+static bool
+drain_all_cpus(struct machine *machine)
+{
+    if (machine->kernel.pcp < PCP_SINGLE)
+        return false;
+    for (unsigned cpu = 0; cpu < machine->config.cpu_count; cpu++)
+        pcp_drain(machine, cpu);
+    return true;
+}
+
+/* One block, whatever it takes; 0: nothing helped. */
+static uint32_t
+alloc_slowly(const struct request *request, pfn_t *pfn)
+{
+    struct machine *machine = request->machine;
+    unsigned retries = 0;
+    bool drained = false;
+
+    reclaim_wake_kswapd(machine);
+    while (!walk_zonelist(request, WATERMARK_MIN, 1, pfn)) {
+        if (retries < RECLAIM_RETRY_MAX &&
+            reclaim_direct(machine, request->cpu, request->state,
+                           request->order)) {
+            retries++;
+            continue;
+        }
+        if (!drained && drain_all_cpus(machine)) {
+            drained = true;
+            continue;
+        }
+        if (request->order > ORDER_WORTH_A_KILL || !oom_kill(machine))
+            return 0;
+        retries = 0;
+        drained = false;
+    }
+    return 1;
+}
+
+/* map_count, holder and tag stay as the frames were freed. */
+static void
+hand_out(const struct request *request, const pfn_t *pfns, uint32_t count)
+{
+    struct machine *machine = request->machine;
+    uint32_t block_pages = 1u << request->order;
+
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t k = 0; k < block_pages; k++) {
+            struct page *page = &machine->pages[pfns[i].v + k];
+            page->flags = (uint32_t)request->state | (page->flags & PAGE_HOT);
+            page->next = page->prev = 0;
+            page->home = 0;
+            page->index = 0;
+            page->spare = 0;
+        }
+    machine->counters.page_alloc_count += count;
+    charge(machine, CHARGE_page_alloc, count);
+    gauge_frames_taken(machine, request->state,
+                       (uint64_t)count << request->order);
+}
+
+pfn_t
+page_alloc(struct machine *machine, unsigned cpu, enum page_state state,
+           unsigned order)
+{
+    struct request request = request_make(machine, cpu, state, order);
+    pfn_t pfn;
+
+    if (order >= machine->kernel.order_count)
+        return PFN_NONE;
+    if (!walk_zonelist(&request, WATERMARK_LOW, 1, &pfn) &&
+        !alloc_slowly(&request, &pfn))
+        return PFN_NONE;
+    hand_out(&request, &pfn, 1);
+    return pfn;
+}
+
+uint32_t
+page_alloc_run(struct machine *machine, unsigned cpu, enum page_state state,
+               uint32_t count, pfn_t *pfns)
+{
+    struct request request = request_make(machine, cpu, state, 0);
+    uint32_t had = 0;
+
+    while (had < count) {
+        uint32_t part =
+            walk_zonelist(&request, WATERMARK_LOW, count - had, pfns + had);
+        if (!part)
+            part = alloc_slowly(&request, pfns + had);
+        if (!part)
+            break;
+        hand_out(&request, pfns + had, part);
+        had += part;
+    }
+    return had;
+}
+
+void
+page_free(struct machine *machine, unsigned cpu, pfn_t pfn, unsigned order,
+          uint32_t owner)
+{
+    struct page *page = page_of(machine, pfn);
+    enum page_state state = page_state(page);
+    struct zone *zone = zone_of(machine, pfn);
+
+    mm_assert(cpu < machine->config.cpu_count);
+    mm_assert(state != PAGE_FREE && state != PAGE_PCP);
+    mm_assert(!(page->flags & (PAGE_LRU | PAGE_IN_BATCH)));
+    for (uint32_t i = 0; i < 1u << order; i++)
+        page[i].map_count = owner;
+
+    machine->counters.page_free_count++;
+    charge(machine, CHARGE_page_free, 1);
+    gauge_frames_given(machine, state, UINT64_C(1) << order);
+    if (order < pcp_order_count(&machine->kernel))
+        pcp_free(machine, zone, cpu, order, pfn);
+    else
+        buddy_free(machine, zone, pfn, order);
+}
+
+uint64_t
+page_alloc_free_pages(const struct machine *machine)
+{
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < machine->zone_count; i++) {
+        const struct zone *zone = &machine->zones[i];
+        if (zone->free_pages > zone->watermark_min)
+            pages += zone->free_pages - zone->watermark_min;
+    }
+    return pages;
+}
