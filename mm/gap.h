@@ -36,8 +36,11 @@ struct gap_ops {
 
     /* An address where request.length bytes are free, or GAP_NONE.  Bottom-up
      * searches [unmapped_base, task_size); top-down [PAGE_BYTES, mmap_base)
-     * and falls back to bottom-up. */
+     * and falls back to bottom-up.  Length < task_size, no alignment: the
+     * forwarding layer sees to that. */
     uint64_t (*search)(struct mm *mm, const struct gap_request *request);
+
+    /* Notices; NULL where the policy does not listen. */
 
     /* A VMA piece [start, end) was unmapped (once per piece). */
     void (*unmapped_piece)(struct mm *mm, uint64_t start, uint64_t end);
@@ -57,7 +60,9 @@ extern const struct gap_ops gap_area_cache;
 extern const struct gap_ops gap_hole_size;
 extern const struct gap_ops gap_rb_gap;
 
-/* The forwarding layer: asserts what every policy promises. */
+/* The forwarding layer: asserts what every policy promises, and sees to
+ * alignment; a request that finds no room when aligned is served unaligned
+ * (a second search). */
 uint64_t gap_search(struct mm *mm, const struct gap_request *request);
 void gap_unmapped_piece(struct mm *mm, uint64_t start, uint64_t end);
 void gap_unmapped(struct mm *mm, const struct vma *prev,
