@@ -69,29 +69,29 @@ enum trace_prot {
 
 /* Flags of events; each is meaningful only for the ops named beside it. */
 enum trace_flag {
-    TRACE_ANON = 1 << 0,              // mmap, map: no file
-    TRACE_SHARED = 1 << 1,            // mmap, map: shared (absent: private)
-    TRACE_NOZERO = 1 << 2,            // mmap, map, brk (brk2)
-    TRACE_NORESERVE = 1 << 3,         // mmap, map
-    TRACE_POPULATE = 1 << 4,          // mmap
-    TRACE_LOCKED = 1 << 5,            // mmap
-    TRACE_STACK = 1 << 6,             // mmap, map
-    TRACE_GROWSDOWN = 1 << 7,         // mmap, map
-    TRACE_FIXED = 1 << 8,             // mmap, map, mremap
-    TRACE_FIXED_NOREPLACE = 1 << 9,   // mmap
-    TRACE_MAYMOVE = 1 << 10,          // mremap
-    TRACE_DONTUNMAP = 1 << 11,        // mremap
-    TRACE_AS = 1 << 12,               // mremap: `as=` was given
-    TRACE_AT = 1 << 13,               // detail.at is set
-    TRACE_KERNEL = 1 << 14,           // r, w, x: the access is the kernel's
-    TRACE_GUP = 1 << 15,              // r, w, x: no exception is raised
-    TRACE_VOLATILE = 1 << 16,         // vrange: volatile (absent: novolatile)
-    TRACE_PARTIAL = 1 << 17,          // vrange: partial (absent: full)
-    TRACE_SHMEM = 1 << 18,            // file
-    TRACE_COLD = 1 << 19,             // file
-    TRACE_HAS_TIME = 1 << 20,         // start_ns is set
-    TRACE_HAS_CPU = 1 << 21,          // cpu is set
-    TRACE_HAS_TARGET = 1 << 22,       // wait: a task is named
+    TRACE_ANON = 1 << 0,             // mmap, map: no file
+    TRACE_SHARED = 1 << 1,           // mmap, map: shared (absent: private)
+    TRACE_NOZERO = 1 << 2,           // mmap, map, brk (brk2)
+    TRACE_NORESERVE = 1 << 3,        // mmap, map
+    TRACE_POPULATE = 1 << 4,         // mmap
+    TRACE_LOCKED = 1 << 5,           // mmap
+    TRACE_STACK = 1 << 6,            // mmap, map
+    TRACE_GROWSDOWN = 1 << 7,        // mmap, map
+    TRACE_FIXED = 1 << 8,            // mmap, map, mremap
+    TRACE_FIXED_NOREPLACE = 1 << 9,  // mmap
+    TRACE_MAYMOVE = 1 << 10,         // mremap
+    TRACE_DONTUNMAP = 1 << 11,       // mremap
+    TRACE_AS = 1 << 12,              // mremap: `as=` was given
+    TRACE_AT = 1 << 13,              // detail.at is set
+    TRACE_KERNEL = 1 << 14,          // r, w, x: the access is the kernel's
+    TRACE_GUP = 1 << 15,             // r, w, x: no exception is raised
+    TRACE_VOLATILE = 1 << 16,        // vrange: volatile (absent: novolatile)
+    TRACE_PARTIAL = 1 << 17,         // vrange: partial (absent: full)
+    TRACE_SHMEM = 1 << 18,           // file
+    TRACE_COLD = 1 << 19,            // file
+    TRACE_HAS_TIME = 1 << 20,        // start_ns is set
+    TRACE_HAS_CPU = 1 << 21,         // cpu is set
+    TRACE_HAS_TARGET = 1 << 22,      // wait: a task is named
 };
 
 /* Bindings 0..2 exist in every trace; named regions follow. */
@@ -113,26 +113,26 @@ struct trace_address {
 
 struct trace_event {
     struct trace_address address;
-    uint64_t length;     // bytes; expect: the value; work, kwork, sleep: ns;
-                         // hog, file: bytes; setuid: the uid; barrier: tasks
-    uint64_t stride;     // r, w, x: bytes from page to page, 0 = every page
-    uint64_t start_ns;   // if TRACE_HAS_TIME
+    uint64_t length;    // bytes; expect: the value; work, kwork, sleep: ns;
+                        // hog, file: bytes; setuid: the uid; barrier: tasks
+    uint64_t stride;    // r, w, x: bytes from page to page, 0 = every page
+    uint64_t start_ns;  // if TRACE_HAS_TIME
     uint64_t duration_ns;
-    uint64_t line;       // 1-based line of the text
-    uint32_t flags;      // enum trace_flag
-    uint32_t task;       // index into trace.tasks; TRACE_NONE = the machine
-    uint32_t binds;      // binding that success sets, else TRACE_NONE
-    uint32_t rebinds;    // what that name meant before, else TRACE_NONE:
-                         // when the call fails, binds takes its value
-    uint32_t object;     // task (fork, vfork, thread, wait, ptrace), file
-                         // (file; mmap and map of a file), or string (exec:
-                         // comm, mark, barrier, expect: counter)
-    uint32_t detail;     // index into trace.details, else TRACE_NONE
-    uint32_t result;     // index into trace.results, else TRACE_NONE
-    uint16_t cpu;        // if TRACE_HAS_CPU
-    uint8_t op;          // enum trace_op
-    uint8_t prot;        // enum trace_prot bits: mmap, map, mprotect
-    uint8_t advice;      // enum trace_advice: madvise
+    uint64_t line;     // 1-based line of the text
+    uint32_t flags;    // enum trace_flag
+    uint32_t task;     // index into trace.tasks; TRACE_NONE = the machine
+    uint32_t binds;    // binding that success sets, else TRACE_NONE
+    uint32_t rebinds;  // what that name meant before, else TRACE_NONE:
+                       // when the call fails, binds takes its value
+    uint32_t object;   // task (fork, vfork, thread, wait, ptrace), file
+                       // (file; mmap and map of a file), or string (exec:
+                       // comm, mark, barrier, expect: counter)
+    uint32_t detail;   // index into trace.details, else TRACE_NONE
+    uint32_t result;   // index into trace.results, else TRACE_NONE
+    uint16_t cpu;      // if TRACE_HAS_CPU
+    uint8_t op;        // enum trace_op
+    uint8_t prot;      // enum trace_prot bits: mmap, map, mprotect
+    uint8_t advice;    // enum trace_advice: madvise
 };
 
 /* Keys of `start` and `exec` that fix what the run would otherwise choose. */
@@ -166,11 +166,11 @@ enum trace_result_kind {
 
 struct trace_result {
     enum trace_result_kind kind;
-    int error;                     // positive errno
+    int error;  // positive errno
     uint64_t address;
-    uint64_t vma_start, vma_end;   // both 0: not recorded
-    uint32_t run_first, run_count; // into trace.runs; one run of 0 pages means
-                                   // one word for the whole range
+    uint64_t vma_start, vma_end;    // both 0: not recorded
+    uint32_t run_first, run_count;  // into trace.runs; one run of 0 pages means
+                                    // one word for the whole range
 };
 
 struct trace_run {
@@ -189,7 +189,7 @@ struct trace_binding {
 };
 
 struct trace_file {
-    uint32_t name;  // string
+    uint32_t name;        // string
     uint64_t size_bytes;  // declared, or whole pages as the trace maps it
     bool is_declared;
     bool is_shmem;
@@ -207,18 +207,18 @@ struct trace {
     char sha256[65];          // of the file's bytes
     char content_sha256[65];  // of the decompressed text
     enum trace_touches touches;
-    char *touches_kernel;     // NULL unless TRACE_TOUCHES_FAULTS
-    char *rewrite;            // of `#rewrite`, or NULL
-    GArray *events;           // struct trace_event
-    GArray *details;          // struct trace_detail
-    GArray *results;          // struct trace_result
-    GArray *runs;             // struct trace_run
-    GArray *tasks;            // struct trace_task
-    GArray *bindings;         // struct trace_binding
-    GArray *files;            // struct trace_file
-    GPtrArray *strings;       // char *, decoded from %XX: any bytes but NUL
-    GPtrArray *comments;      // char *, comment lines above the first event
-    bool has_times;           // every event that consumes time has a start
+    char *touches_kernel;  // NULL unless TRACE_TOUCHES_FAULTS
+    char *rewrite;         // of `#rewrite`, or NULL
+    GArray *events;        // struct trace_event
+    GArray *details;       // struct trace_detail
+    GArray *results;       // struct trace_result
+    GArray *runs;          // struct trace_run
+    GArray *tasks;         // struct trace_task
+    GArray *bindings;      // struct trace_binding
+    GArray *files;         // struct trace_file
+    GPtrArray *strings;    // char *, decoded from %XX: any bytes but NUL
+    GPtrArray *comments;   // char *, comment lines above the first event
+    bool has_times;        // every event that consumes time has a start
 };
 
 #define TRACE_ERROR (trace_error_quark())

@@ -13,7 +13,7 @@ struct trace_name_node;
 
 struct trace_names {
     struct trace_name_node *root;  // NULL: no name is bound
-    uint32_t levels;  // from root to leaf, 1: the root is a leaf
+    uint32_t levels;               // from root to leaf, 1: the root is a leaf
 };
 
 /* UINT32_MAX when the name is not bound. */

@@ -64,8 +64,9 @@ window_fill(struct window *window, GError **error)
 static bool
 place_error(struct trace_reader *reader)
 {
-    g_prefix_error(reader->text.error, "%s:%" G_GUINT64_FORMAT ":1: ",
-                   reader->text.path, reader->text.line);
+    g_prefix_error(reader->text.error,
+                   "%s:%" G_GUINT64_FORMAT ":1: ", reader->text.path,
+                   reader->text.line);
     return false;
 }
 
@@ -132,8 +133,8 @@ read_first_line(struct trace_reader *reader, struct window *window)
     if (window->end == 0)
         return trace_text_fail_found(text, text->at, TRACE_ERROR_SYNTAX,
                                      expected, "an empty file");
-    size_t shown = (size_t)((char *)memchr(text->at, '\n', window->end + 1) -
-                            text->at);
+    size_t shown =
+        (size_t)((char *)memchr(text->at, '\n', window->end + 1) - text->at);
     if (!trace_text_take_word(text, version) || trace_text_next(text)) {
         g_autofree char *found = trace_text_quote(text->start, shown);
         return trace_text_fail_found(text, text->start, TRACE_ERROR_SYNTAX,
@@ -344,8 +345,8 @@ trace_load(const char *path, GError **error)
     struct trace_reader reader;
     window.bytes = g_malloc(BUFFER_BYTES + 1);
     reader_init(&reader, path, error);
-    bool is_read = read_first_line(&reader, &window) &&
-                   read_lines(&reader, &window);
+    bool is_read =
+        read_first_line(&reader, &window) && read_lines(&reader, &window);
     struct trace *trace = reader_finish(&reader);
     if (is_read) {
         trace->has_times = find_has_times(trace);

@@ -15,8 +15,8 @@ struct trace_reader {
     struct trace_tasks tasks;
     GHashTable *file_of_name;  // string index -> file index
     GString *scratch;          // a name being decoded
-    size_t comment_bytes;   // kept or not
-    uint32_t headers_seen;  // bit per header line
+    size_t comment_bytes;      // kept or not
+    uint32_t headers_seen;     // bit per header line
 };
 
 /* The two names that nothing binds are the first two strings. */

@@ -116,8 +116,8 @@ take_result(struct trace_reader *reader, enum trace_op op,
             struct trace_result *result)
 {
     struct trace_text *text = &reader->text;
-    bool is_touch = op == TRACE_OP_READ || op == TRACE_OP_WRITE ||
-                    op == TRACE_OP_EXECUTE;
+    bool is_touch =
+        op == TRACE_OP_READ || op == TRACE_OP_WRITE || op == TRACE_OP_EXECUTE;
     if (!trace_text_next(text))
         return trace_text_fail(text, text->at, TRACE_ERROR_SYNTAX, "a result");
     if (trace_text_take_word(text, "0")) {

@@ -35,8 +35,8 @@ refill(struct trace_source *source, size_t wanted, GError **error)
 {
     size_t length = 0;
     while (length < wanted) {
-        ssize_t got = read(source->fd, source->packed + length,
-                           PACKED_BYTES - length);
+        ssize_t got =
+            read(source->fd, source->packed + length, PACKED_BYTES - length);
         if (got == 0)
             break;
         if (got > 0) {
@@ -173,7 +173,6 @@ trace_source_digests(const struct trace_source *source, char file[65],
                      char text[65])
 {
     copy_digest(source->file_digest, file);
-    copy_digest(source->text_digest ? source->text_digest
-                                    : source->file_digest,
+    copy_digest(source->text_digest ? source->text_digest : source->file_digest,
                 text);
 }

@@ -18,8 +18,7 @@ struct trace_string_slot {
 static struct trace_string_slot *
 new_slots(uint32_t count)
 {
-    struct trace_string_slot *slots =
-        g_new(struct trace_string_slot, count);
+    struct trace_string_slot *slots = g_new(struct trace_string_slot, count);
     for (uint32_t i = 0; i < count; i++)
         slots[i] = (struct trace_string_slot){.index = UINT32_MAX};
     return slots;

@@ -12,21 +12,21 @@
 
 enum trace_operand {
     TRACE_OPERAND_END,
-    TRACE_OPERAND_BIND,        // a region name that the event binds
-    TRACE_OPERAND_ADDRESS,     // event.address
-    TRACE_OPERAND_SIZE,        // event.length
-    TRACE_OPERAND_NEW_SIZE,    // detail.new_length
-    TRACE_OPERAND_PAGE,        // detail.file_offset, a number
-    TRACE_OPERAND_NUMBER,      // event.length
-    TRACE_OPERAND_UID,         // event.length
-    TRACE_OPERAND_COUNT,       // event.length, at least 1
-    TRACE_OPERAND_PROT,        // event.prot
-    TRACE_OPERAND_ADVICE,      // event.advice
-    TRACE_OPERAND_STRING,      // event.object
-    TRACE_OPERAND_NEW_FILE,    // event.object
-    TRACE_OPERAND_NEW_TASK,    // event.object
-    TRACE_OPERAND_TASK,        // event.object, a living task
-    TRACE_OPERAND_ANY_TASK,    // event.object, it may have exited; optional
+    TRACE_OPERAND_BIND,      // a region name that the event binds
+    TRACE_OPERAND_ADDRESS,   // event.address
+    TRACE_OPERAND_SIZE,      // event.length
+    TRACE_OPERAND_NEW_SIZE,  // detail.new_length
+    TRACE_OPERAND_PAGE,      // detail.file_offset, a number
+    TRACE_OPERAND_NUMBER,    // event.length
+    TRACE_OPERAND_UID,       // event.length
+    TRACE_OPERAND_COUNT,     // event.length, at least 1
+    TRACE_OPERAND_PROT,      // event.prot
+    TRACE_OPERAND_ADVICE,    // event.advice
+    TRACE_OPERAND_STRING,    // event.object
+    TRACE_OPERAND_NEW_FILE,  // event.object
+    TRACE_OPERAND_NEW_TASK,  // event.object
+    TRACE_OPERAND_TASK,      // event.object, a living task
+    TRACE_OPERAND_ANY_TASK,  // event.object, it may have exited; optional
 };
 
 struct trace_syntax {
@@ -71,6 +71,7 @@ extern const struct trace_syntax trace_syntax[TRACE_OP_COUNT];
 extern const struct trace_flag_word trace_flag_words[];  // until word is NULL
 extern const struct trace_key_word trace_key_words[];    // until word is NULL
 
-/* Positive errno of a name like ENOMEM, 0: unknown.  And back; NULL: unknown. */
+/* Positive errno of a name like ENOMEM, 0: unknown.  And back; NULL: unknown.
+ */
 int trace_errno_number(const char *name, size_t length);
 const char *trace_errno_name(int error);

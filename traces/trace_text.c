@@ -8,7 +8,7 @@
 
 enum { QUOTED_BYTES_MAX = 40 };
 
-G_DEFINE_QUARK(trace-error-quark, trace_error)
+G_DEFINE_QUARK(trace - error - quark, trace_error)
 
 char *
 trace_text_quote(const char *bytes, size_t length)
@@ -56,7 +56,8 @@ trace_text_fail(struct trace_text *text, const char *at, enum trace_error code,
                 const char *expected)
 {
     size_t length = trace_text_word_length(text, at);
-    bool is_comment = *at == '#' && (at == text->start || trace_is_blank(at[-1]));
+    bool is_comment =
+        *at == '#' && (at == text->start || trace_is_blank(at[-1]));
     if (*at == ',' && text->in_list)
         return trace_text_fail_found(text, at, code, expected, "\",\"");
     if (length == 0 || is_comment)

@@ -25,5 +25,5 @@ char *trace_escape(const char *name);
 /* Finish and rename.  Frees the writer either way. */
 bool trace_writer_close(struct trace_writer *writer, GError **error);
 
-/* Drop what was written; the old file stays. */
+/* Drop what was written; the old file stays.  Accepts NULL. */
 void trace_writer_abandon(struct trace_writer *writer);

@@ -1,0 +1,210 @@
+/*
+ * Lines into a file that appears when it is complete.
+ *
+ * The bytes go to a temporary file in the same directory, which replaces the
+ * old one by rename.  What is no regular file (a pipe, /dev/null) is written in
+ * place: there is nothing to replace.
+ */
+#include "traces/trace_writer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zstd.h>
+
+#include <glib/gstdio.h>
+
+#include "traces/trace.h"
+
+enum { PENDING_BYTES = 256 * 1024, ZSTD_LEVEL = 9 };
+
+struct trace_writer {
+    int fd;
+    char *shown;         // how errors call the file
+    char *path;          // where it goes by rename, or NULL
+    char *temporary;     // what is renamed, or NULL
+    ZSTD_CStream *zstd;  // NULL: plain text
+    GString *pending;    // text that is not written yet
+    GByteArray *packed;  // zstd's output
+    int saved_errno;     // of the first failure, or 0
+};
+
+static struct trace_writer *
+writer_new(int fd, const char *shown)
+{
+    struct trace_writer *writer = g_new0(struct trace_writer, 1);
+    writer->fd = fd;
+    writer->shown = g_strdup(shown);
+    writer->pending = g_string_sized_new(PENDING_BYTES);
+    g_string_append(writer->pending, "#vmtrace 1\n");
+    return writer;
+}
+
+static void
+writer_free(struct trace_writer *writer)
+{
+    if (writer->fd >= 0)
+        close(writer->fd);
+    ZSTD_freeCStream(writer->zstd);
+    if (writer->packed)
+        g_byte_array_unref(writer->packed);
+    g_string_free(writer->pending, TRUE);
+    g_free(writer->temporary);
+    g_free(writer->path);
+    g_free(writer->shown);
+    g_free(writer);
+}
+
+static void
+fail(GError **error, const char *path, int number)
+{
+    g_set_error(error, TRACE_ERROR, TRACE_ERROR_IO, "%s: %s", path,
+                g_strerror(number));
+}
+
+static struct trace_writer *
+open_in_place(const char *path, GError **error)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        fail(error, path, errno);
+        return NULL;
+    }
+    return writer_new(fd, path);
+}
+
+/* `target` is the file that a rename would replace, symbolic links resolved. */
+static struct trace_writer *
+open_beside(const char *path, const char *target, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(target);
+    g_autofree char *temporary =
+        g_build_filename(folder, ".vmsim-XXXXXX", NULL);
+    int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0) {
+        fail(error, path, errno);
+        return NULL;
+    }
+    struct trace_writer *writer = writer_new(fd, path);
+    writer->path = g_strdup(target);
+    writer->temporary = g_steal_pointer(&temporary);
+    return writer;
+}
+
+static struct trace_writer *
+open_file(const char *path, GError **error)
+{
+    struct stat old;
+    bool exists = stat(path, &old) == 0;
+    if (exists && !S_ISREG(old.st_mode))
+        return open_in_place(path, error);
+    g_autofree char *target = exists ? realpath(path, NULL) : NULL;
+    return open_beside(path, target ? target : path, error);
+}
+
+struct trace_writer *
+trace_writer_open(const char *path, GError **error)
+{
+    if (!path || strcmp(path, "-") == 0)
+        return writer_new(dup(STDOUT_FILENO), "stdout");
+    struct trace_writer *writer = open_file(path, error);
+    if (writer && g_str_has_suffix(path, ".zst")) {
+        writer->zstd = ZSTD_createCStream();
+        ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel,
+                               ZSTD_LEVEL);
+        ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_checksumFlag, 1);
+        writer->packed = g_byte_array_new();
+        g_byte_array_set_size(writer->packed, (guint)ZSTD_CStreamOutSize());
+    }
+    return writer;
+}
+
+static void
+write_bytes(struct trace_writer *writer, const void *bytes, size_t length)
+{
+    const char *next = bytes;
+    while (length > 0 && writer->saved_errno == 0) {
+        ssize_t written = write(writer->fd, next, length);
+        if (written >= 0) {
+            next += written;
+            length -= (size_t)written;
+        } else if (errno != EINTR) {
+            writer->saved_errno = errno;
+        }
+    }
+}
+
+static void
+write_packed(struct trace_writer *writer, ZSTD_EndDirective end)
+{
+    ZSTD_inBuffer input = {writer->pending->str, writer->pending->len, 0};
+    size_t rest;
+    do {
+        ZSTD_outBuffer output = {writer->packed->data, writer->packed->len, 0};
+        rest = ZSTD_compressStream2(writer->zstd, &output, &input, end);
+        write_bytes(writer, output.dst, output.pos);
+        if (ZSTD_isError(rest))
+            writer->saved_errno = ENOMEM;  // nothing else can go wrong
+    } while (writer->saved_errno == 0 &&
+             (input.pos < input.size || (end == ZSTD_e_end && rest != 0)));
+}
+
+static void
+flush(struct trace_writer *writer, ZSTD_EndDirective end)
+{
+    if (writer->zstd)
+        write_packed(writer, end);
+    else
+        write_bytes(writer, writer->pending->str, writer->pending->len);
+    g_string_truncate(writer->pending, 0);
+}
+
+void
+trace_writer_line(struct trace_writer *writer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_string_append_vprintf(writer->pending, format, arguments);
+    va_end(arguments);
+    g_string_append_c(writer->pending, '\n');
+    if (writer->pending->len >= PENDING_BYTES)
+        flush(writer, ZSTD_e_continue);
+}
+
+static void
+close_file(struct trace_writer *writer)
+{
+    if (close(writer->fd) != 0 && writer->saved_errno == 0)
+        writer->saved_errno = errno;
+    writer->fd = -1;
+}
+
+bool
+trace_writer_close(struct trace_writer *writer, GError **error)
+{
+    flush(writer, ZSTD_e_end);
+    close_file(writer);
+    if (writer->saved_errno == 0 && writer->temporary &&
+        g_rename(writer->temporary, writer->path) != 0)
+        writer->saved_errno = errno;
+    int number = writer->saved_errno;
+    if (number != 0)
+        fail(error, writer->shown, number);
+    if (number != 0 && writer->temporary)
+        g_unlink(writer->temporary);
+    writer_free(writer);
+    return number == 0;
+}
+
+void
+trace_writer_abandon(struct trace_writer *writer)
+{
+    if (!writer)
+        return;
+    if (writer->temporary)
+        g_unlink(writer->temporary);
+    writer_free(writer);
+}
