@@ -34,7 +34,7 @@ struct anon_family {
     void *rmap;             // private to the rmap scheme
 };
 
-/* Families of a VMA, nearest last; shared by split parts. */
+/* Families of a VMA, the root's first; shared by split parts. */
 struct anon_chain {
     uint32_t ref_count;
     uint32_t count;
@@ -55,5 +55,9 @@ bool anon_adopt(struct vma *vma, struct anon_family *family,
 /* The VMA goes away. */
 void anon_unlink(struct vma *vma);
 void anon_validate(struct machine *machine);
+
+/* The families that list a VMA with an identity: its chain, or its own. */
+uint32_t anon_listed_count(const struct vma *vma);
+struct anon_family *anon_listed(const struct vma *vma, uint32_t i);
 
 struct anon_family *anon_family_of(const struct machine *machine, uint32_t id);
