@@ -7,6 +7,24 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+/* g_strsplit() would do, but under ASan it takes time that grows with the
+ * square of the length. */
+static char **
+split_lines(const char *text, size_t length)
+{
+    GPtrArray *lines = g_ptr_array_new();
+    const char *end = text + length;
+
+    while (text < end) {
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        ck_assert_ptr_nonnull(newline);  // the last line has one, too
+        g_ptr_array_add(lines, g_strndup(text, (size_t)(newline - text)));
+        text = newline + 1;
+    }
+    g_ptr_array_add(lines, NULL);
+    return (char **)g_ptr_array_free(lines, FALSE);
+}
+
 bool
 generated_try(struct generated *generated, const char *command, GError **error)
 {
@@ -28,10 +46,7 @@ generated_try(struct generated *generated, const char *command, GError **error)
     g_autofree char *text = NULL;
     size_t length;
     ck_assert(g_file_get_contents(generated->path, &text, &length, NULL));
-    ck_assert_uint_gt(length, 0);
-    ck_assert_int_eq(text[length - 1], '\n');
-    text[length - 1] = '\0';
-    generated->lines = g_strsplit(text, "\n", -1);
+    generated->lines = split_lines(text, length);
     return true;
 }
 
