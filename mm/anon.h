@@ -16,6 +16,7 @@
  *   N3  active_count is the number of VMAs whose own family it is.
  *   N4  An anonymous page mapped by a VMA has a home in the VMA's chain (or
  *       its family).
+ *   N5  child_count is the number of families whose parent it is.
  */
 #pragma once
 

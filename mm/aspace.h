@@ -12,6 +12,7 @@
 struct machine;
 struct task;
 struct file;
+struct exec_layout;
 struct vrange_set;
 
 enum rss_kind { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_KIND_COUNT };
@@ -105,7 +106,9 @@ void mm_unaccount(struct mm *mm, uint64_t pages);
 /* mm/vma_ops.c: objects, split, merge.  They keep rmap, anon identity, file
  * lists, accounting and counters right. */
 struct vma *vma_create(struct mm *mm);  // NULL: no memory
-void vma_destroy(struct vma *vma);      // unlinked already
+/* Not in the tree.  Gives up its identity and its place in file's list (set
+ * file only together with rmap_file_link). */
+void vma_destroy(struct vma *vma);
 /* Cut at addr; the new VMA is the part above if new_above, else below.
  * -ENOMEM: limit or memory, nothing changed. */
 int vma_split(struct vma *vma, uint64_t addr, bool new_above);
@@ -155,6 +158,10 @@ bool merge_allowed(const struct merge_request *request,
 
 /* mm/aspace.c: life. */
 struct mm *mm_create(struct machine *machine);  // NULL: no memory
+/* Limits and layout of a new image.  What the keys leave 0 follows from the
+ * preset, the layout axis and RLIMIT_STACK; mm_create() does it without keys.
+ * Ends with gap_exec(). */
+void mm_set_layout(struct mm *mm, const struct exec_layout *layout);
 /* Unmap everything, free tables and the object. */
 void mm_destroy(struct mm *mm);
 void mm_validate(struct mm *mm);

@@ -85,8 +85,9 @@ struct machine {
     struct mm *mms;                // all address spaces, oldest first
     struct mm *mms_last;
     uint32_t mm_next_id;
-    struct task *tasks;            // all tasks not reaped, oldest first
+    struct task *tasks;            // living tasks, oldest first
     struct task *tasks_last;
+    struct task *dead_tasks;       // records kept for the driver's pointers
     uint32_t task_created_count;
     GPtrArray *files;              // struct file *, NULL where gone
     GPtrArray *leaves;             // struct leaf *, NULL where free
@@ -100,10 +101,14 @@ struct machine {
     uint64_t committed_pages;
     uint64_t zero_page_map_count;  // refcounted zero page
     uint64_t hog_pages;
+    uint32_t hog_head;             // frames of the hog, linked by page.next
+    uint64_t reclaimed_mapped_count;  // mapped pages that reclaim took
     bool kswapd_wanted;
     uint32_t reclaim_failures;     // direct reclaims in a row without progress
     struct task *oom_victim;       // newest victim, for the report
 
+    unsigned cpu;                  // carries out the current step
+    struct task *current;          // for whom; NULL: a daemon or the driver
     uint64_t now_ns;               // functional clock, set by the driver
 
     struct mm_counters counters;
@@ -118,6 +123,9 @@ struct machine {
 
 struct machine *machine_create(const struct machine_config *config);
 void machine_destroy(struct machine *machine);
+
+/* Bring machine.peak_total up to date; before reading it. */
+void machine_settle_peak(struct machine *machine);
 
 /* Assert every numbered invariant of the simulated kernel (mm/validate.c). */
 void machine_validate(struct machine *machine);

@@ -19,6 +19,8 @@
 
 #include "mm/aspace.h"
 #include "mm/counters.h"
+#include "mm/fault.h"
+#include "mm/madvise.h"
 #include "mm/task.h"
 
 #include <glib.h>
@@ -30,25 +32,6 @@ enum call_kind {
     CALL_TOUCH,
     CALL_START, CALL_FORK, CALL_VFORK, CALL_THREAD, CALL_EXEC, CALL_EXIT,
     CALL_EXIT_GROUP, CALL_SETUID, CALL_PTRACE,
-};
-
-enum advice {
-    ADVICE_DONTNEED, ADVICE_FREE, ADVICE_WILLNEED, ADVICE_COLD,
-    ADVICE_PAGEOUT, ADVICE_HUGEPAGE, ADVICE_NOHUGEPAGE, ADVICE_DONTFORK,
-    ADVICE_DOFORK, ADVICE_WIPEONFORK, ADVICE_KEEPONFORK,
-    ADVICE_POPULATE_READ, ADVICE_POPULATE_WRITE, ADVICE_GUARD_INSTALL,
-    ADVICE_GUARD_REMOVE, ADVICE_DONTNEED_LOCKED, ADVICE_NORMAL,
-    ADVICE_RANDOM, ADVICE_SEQUENTIAL, ADVICE_MERGEABLE, ADVICE_UNMERGEABLE,
-    ADVICE_COLLAPSE,
-};  // same order as enum trace_advice
-
-enum touch_access { TOUCH_READ, TOUCH_WRITE, TOUCH_EXEC };
-
-/* Same order as enum trace_outcome. */
-enum touch_outcome {
-    OUTCOME_HIT, OUTCOME_ZERO, OUTCOME_FRESH, OUTCOME_COPY, OUTCOME_REUSE,
-    OUTCOME_FILE, OUTCOME_SWAP, OUTCOME_SEGV, OUTCOME_BUS,
-    OUTCOME_COUNT,
 };
 
 struct call {
@@ -73,11 +56,6 @@ struct call {
     uint32_t tag;                 // touch: content that a write leaves
 };
 
-struct touch_run {
-    enum touch_outcome outcome;
-    uint64_t pages;
-};
-
 enum step_status { STEP_DONE, STEP_MORE };
 
 enum lock_kind { LOCK_NONE, LOCK_MMAP, LOCK_VRANGE };
@@ -92,8 +70,8 @@ struct lock_request {
 /* What a step took and cost; filled when machine.receipt is set. */
 struct receipt {
     uint64_t charges[CHARGE_COUNT];
-    uint32_t zone_lock_count, lru_lock_count, anon_lock_count, pte_lock_count;
-    uint32_t tlb_flush_count;
+    uint64_t tlb_flush_count;
+    uint64_t tlb_ipi_count;
 };
 
 struct operation {
@@ -106,22 +84,21 @@ struct operation {
     struct task *child;      // START, FORK, VFORK, THREAD
     bool is_syscall;         // it was a call that counts
 
-    /* Touches: where it stands, and what happened so far. */
-    uint64_t next_addr, end_addr;
-    uint64_t outcome_pages[OUTCOME_COUNT];
-    GArray *runs;            // struct touch_run, or NULL: not wanted
-    /* Content of every page read, if the driver asks for it. */
-    void (*observe)(void *data, uint64_t addr, uint32_t tag);
-    void *observe_data;
-
-    struct fault_work *work; // between prepare and commit
-    unsigned phase;
+    /* Touches, and what populate and mlock make of themselves. */
+    struct touch touch;
+    uint64_t populate_addr, populate_end;  // still to be populated
+    bool populate_strict;                  // an error ends it and is told
+    unsigned phase;                        // private to operation.c
 };
 
+/* touch.runs, touch.observe and touch.observe_data of *op are the driver's
+ * and are kept; everything else is reset.  A new operation is zeroed first. */
 void operation_begin(struct operation *op, struct machine *machine,
                      struct task *task, const struct call *call);
 enum step_status operation_step(struct operation *op);
 /* All steps, back to back, on runs of pages. */
 void operation_run(struct operation *op);
+/* Between two steps of a fault the kernel holds mmap_sem for reading. */
+bool operation_holds_lock(const struct operation *op);
 /* Frees what a begun operation holds, whether it was finished or not. */
 void operation_finish(struct operation *op);

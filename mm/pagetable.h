@@ -67,6 +67,7 @@ struct directory {
 
 struct pagetable {
     struct directory *root;
+    void *pgd_object;     // slab object where the root is not a frame
     const struct arch *arch;
     uint64_t page_count;  // frames below the root
     struct leaf *last;    // of the latest lookup, or NULL
@@ -124,8 +125,9 @@ enum zap_mode {
     ZAP_DONTNEED,  // guard markers stay
     ZAP_GUARD,     // make room for guard markers: pages go, markers stay
 };
-void zap_vma_range(struct vma *vma, uint64_t start, uint64_t end,
-                   enum zap_mode mode);
+/* Returns how many pages with contents of their own (anonymous) went. */
+uint64_t zap_vma_range(struct vma *vma, uint64_t start, uint64_t end,
+                       enum zap_mode mode);
 
 /* mm/protect.c: the VMA's access bits changed from old_flags; adapt PTEs. */
 void protect_vma_range(struct vma *vma, uint64_t start, uint64_t end,

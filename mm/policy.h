@@ -16,8 +16,6 @@
 struct rmap_ops;
 struct gap_ops;
 struct purge_ops;
-struct kernel;
-struct arch;
 
 enum zero_page_policy {
     ZERO_PAGE_RESERVED,
@@ -76,7 +74,13 @@ const struct policy_axis *policy_axis_find(const char *name);
 /* Index of the value, or -1. */
 int policy_value_find(const struct policy_axis *axis, const char *name);
 
+/* Pairs of values that make no sense together; ends with a NULL reason. */
+struct policy_refused_pair {
+    const char *axis, *value;
+    const char *other_axis, *other_value;
+    const char *reason;
+};
+extern const struct policy_refused_pair policy_refused_pairs[];
+
 /* NULL if the combination makes sense, else a sentence that says why not. */
-const char *policy_refusal(const struct policy *policy,
-                           const struct kernel *kernel,
-                           const struct arch *arch);
+const char *policy_refusal(const struct policy *policy);

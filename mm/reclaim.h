@@ -18,5 +18,9 @@ uint64_t reclaim_direct(struct machine *machine, unsigned cpu,
 /* Reclaim until every zone is at its high mark, or nothing more helps. */
 void reclaim_kswapd(struct machine *machine, unsigned cpu);
 
+/* MADV_PAGEOUT of [start, end): what can go goes now. */
+struct vma;
+void reclaim_pageout(struct vma *vma, uint64_t start, uint64_t end);
+
 /* Kill the process that the preset's rule names; false: nobody to kill. */
 bool oom_kill(struct machine *machine);

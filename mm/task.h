@@ -17,8 +17,8 @@ struct task {
     struct task *vfork_parent; // parent whose mm it borrows until exec or exit
     uint64_t uid;
     bool oom_killed;
+    void *object;              // slab object: task_struct
     pfn_t stack;               // kernel stack: first frame
-    void *object;              // slab object
     uint32_t process_id;       // same for all threads of a process
     uint64_t start_ns;         // functional clock at creation
     void *user;                // the driver's
@@ -31,6 +31,9 @@ struct exec_layout {
     bool has_rlimit_memlock, has_rlimit_as;
     bool bare;  // `map` lines follow: no stack VMA of our own
 };
+
+/* Frees the records of tasks that have exited, at the machine's end. */
+void task_free_all(struct machine *machine);
 
 /* All return 0 or -errno; *task is the new one. */
 int task_start(struct machine *machine, uint64_t uid, unsigned cpu,

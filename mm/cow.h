@@ -1,0 +1,13 @@
+/*
+ * The `cow` axis: copy a write-protected anonymous page, or keep it?
+ */
+#pragma once
+
+#include "mm/types.h"
+
+struct machine;
+struct page;
+
+/* May the writer keep the page?  Some kernels drain their LRU batch to find
+ * out. */
+bool cow_may_reuse(struct machine *machine, struct page *page);

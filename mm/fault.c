@@ -1,0 +1,796 @@
+/*
+ * The page fault handler.
+ *
+ * What happens is decided by the PTE, the access and the kind of mapping:
+ *
+ *   PTE         access  private anonymous     private file     shared
+ *   none        read    zero page, or fresh   map file page    map file page
+ *   none        write   fresh                 copy file page   map file page
+ *   zero page   write   fresh (cleared)       -                -
+ *   read-only   write   reuse or copy         copy             make writable
+ *   guard       any     SIGSEGV
+ *   purged      any     SIGBUS, or as none once it is not volatile any more
+ *   fits        any     no fault
+ *
+ * classify() is that table.  Policies are asked in one place each: the zero
+ * page in classify(), clearing in prepare_fresh(), copy-on-write in
+ * write_protected().
+ *
+ * touch_prepare() finds the next run of pages with one answer; kinds that need
+ * frames allocate them and stop there.  touch_commit() looks at the PTEs again
+ * -- another task may have been faster -- and installs the frames or gives
+ * them back.  Runs never cross a leaf, so a fault run costs one lookup of the
+ * VMA and of the page table.
+ *
+ * Not modelled: huge pages, swap, userfaultfd, protection keys.
+ */
+#include "mm/fault.h"
+
+#include "mm/anon.h"
+#include "mm/aspace.h"
+#include "mm/clear.h"
+#include "mm/cow.h"
+#include "mm/file.h"
+#include "mm/lru.h"
+#include "mm/machine.h"
+#include "mm/mapping.h"
+#include "mm/page_alloc.h"
+#include "mm/rmap.h"
+#include "mm/tlb.h"
+#include "mm/vrange.h"
+#include "mm/zero_page.h"
+
+void
+touch_begin(struct touch *touch, struct mm *mm, uint64_t start,
+            uint64_t length, enum touch_access access)
+{
+    *touch = (struct touch){
+        .machine = mm->machine,
+        .mm = mm,
+        .cpu = mm->machine->cpu,
+        .next = start,
+        .end = start + length < start ? UINT64_MAX : start + length,
+        .stride = PAGE_BYTES,
+        .access = access,
+    };
+    mm->cpu_mask |= UINT64_C(1) << touch->cpu;
+}
+
+/* ---- bookkeeping ---- */
+
+static void
+note_outcome(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
+{
+    if (!touch->gup)
+        touch->machine->counters.touch_count += pages;
+    touch->outcome_pages[outcome] += pages;
+    if (!touch->runs)
+        return;
+
+    GArray *runs = touch->runs;
+    if (runs->len) {
+        struct touch_run *last =
+            &g_array_index(runs, struct touch_run, runs->len - 1);
+
+        if (last->outcome == outcome) {
+            last->pages += pages;
+            return;
+        }
+    }
+    struct touch_run run = {outcome, pages};
+    g_array_append_val(runs, run);
+}
+
+/* `pages` faults of the case that `counter` counts. */
+static void
+note_faults(struct touch *touch, uint64_t *counter, uint64_t pages)
+{
+    struct machine *machine = touch->machine;
+
+    if (pages == 0)
+        return;
+    charge(machine, CHARGE_fault, pages);
+    if (touch->gup) {
+        machine->counters.populate_fault_count += pages;
+        return;
+    }
+    machine->counters.fault_count += pages;
+    *counter += pages;
+    charge(machine, CHARGE_exception, pages);
+    charge(machine, CHARGE_mmap_lock_pair, pages);
+    charge(machine, CHARGE_vma_lookup_step, pages - 1);
+}
+
+static void
+note_refused(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
+{
+    struct mm_counters *counters = &touch->machine->counters;
+
+    if (!touch->gup)
+        note_faults(touch,
+                    outcome == OUTCOME_BUS ? &counters->fault_bus_count
+                                           : &counters->fault_segv_count,
+                    pages);
+    note_outcome(touch, outcome, pages);
+}
+
+/* Let a content model see reads and leave the tags of writes. */
+static void
+touch_content(struct touch *touch, const struct leaf *leaf, uint64_t addr,
+              uint32_t count)
+{
+    struct machine *machine = touch->machine;
+    uint32_t index = leaf_index(machine->arch, addr);
+
+    if (!machine->config.track_content)
+        return;
+    for (uint32_t i = 0; i < count; i++, addr += PAGE_BYTES) {
+        pte_t pte = leaf->pte[index + i];
+        uint32_t tag = 0;
+
+        if (!(pte & PTE_ZERO)) {
+            struct page *page = page_of(machine, pte_pfn(pte));
+
+            if (touch->access == TOUCH_WRITE)
+                page->tag = touch->tag;
+            tag = page->tag;
+        }
+        if (touch->access != TOUCH_WRITE && touch->observe)
+            touch->observe(touch->observe_data, addr, tag);
+    }
+}
+
+/* The run at `addr` is over: on to what the stride says. */
+static void
+advance(struct touch *touch, uint64_t pages)
+{
+    uint64_t step = touch->stride == PAGE_BYTES ? pages_to_bytes(pages)
+                                                : touch->stride;
+    uint64_t from = touch->stride == PAGE_BYTES ? page_floor(touch->next)
+                                                : touch->next;
+
+    touch->next = from + step < from ? touch->end : from + step;
+}
+
+static void
+end_for_want_of_memory(struct touch *touch)
+{
+    touch->no_memory = true;
+    touch->next = touch->end;
+}
+
+/* ---- looking up ---- */
+
+static bool
+vma_permits(const struct arch *arch, const struct vma *vma,
+            enum touch_access access)
+{
+    if (access == TOUCH_WRITE)
+        return vma->flags & VM_WRITE;
+    /* Two-level i386 has no NX: what can be read can be executed. */
+    if (access == TOUCH_EXEC && arch->level_count > 2)
+        return vma->flags & VM_EXEC;
+    return vma->flags & VM_ACCESS;
+}
+
+/* The VMA of addr, grown down to it if it is a stack; NULL: none. */
+static struct vma *
+touch_vma(struct touch *touch, uint64_t addr)
+{
+    struct vma *vma = vma_find(touch->mm, addr);
+
+    if (!vma || vma->start <= addr)
+        return vma;
+    if ((vma->flags & VM_GROWSDOWN) && mm_grow_stack(touch->mm, vma, addr))
+        return vma;
+    return NULL;
+}
+
+/* Pages from addr on that the range meets below `limit`. */
+static uint32_t
+pages_before(const struct touch *touch, uint64_t addr, uint64_t limit,
+             uint32_t max_pages)
+{
+    if (touch->stride != PAGE_BYTES)
+        return 1;
+    uint64_t end = MIN(page_ceil(touch->end) ? page_ceil(touch->end)
+                                             : ~(PAGE_BYTES - 1),
+                       limit);
+    return (uint32_t)MIN(bytes_to_pages(end - addr), max_pages);
+}
+
+/* Nothing is mapped at addr, or not for this access: refuse all pages up to
+ * where that may change. */
+static void
+refuse(struct touch *touch, uint64_t addr, const struct vma *vma,
+       uint32_t max_pages)
+{
+    uint64_t limit = touch->mm->pagetable.arch->task_size;
+
+    if (vma) {
+        limit = vma->end;
+    } else {
+        const struct vma *above = vma_find_quiet(touch->mm, addr);
+
+        if (above)
+            limit = above->flags & VM_GROWSDOWN ? addr + PAGE_BYTES
+                                                : above->start;
+    }
+    if (limit <= addr)
+        limit = addr + PAGE_BYTES;
+    uint32_t pages = pages_before(touch, addr, limit, max_pages);
+
+    note_refused(touch, OUTCOME_SEGV, pages);
+    advance(touch, pages);
+}
+
+static enum fault_kind
+classify(const struct machine *machine, const struct vma *vma, pte_t pte,
+         enum touch_access access)
+{
+    bool write = access == TOUCH_WRITE;
+
+    if (pte & PTE_PRESENT) {
+        if (!write || (pte & PTE_WRITE))
+            return FAULT_HIT;
+        if (pte & PTE_ZERO)
+            return FAULT_ZERO_BREAK;
+        return vma->flags & VM_SHARED ? FAULT_MKWRITE : FAULT_WRITE_PROTECTED;
+    }
+    if (pte & PTE_GUARD)
+        return FAULT_GUARD;
+    if (pte & PTE_PURGED)
+        return FAULT_PURGED;
+    if (vma->file)
+        return write && !(vma->flags & VM_SHARED) ? FAULT_FILE_COPY
+                                                  : FAULT_FILE_MAP;
+    return !write && zero_page_may_use(machine) ? FAULT_ZERO_MAP : FAULT_FRESH;
+}
+
+/* How many entries from index on ask for the same; kinds that are not worked
+ * on in runs say 1. */
+static uint32_t
+run_length(const struct leaf *leaf, uint32_t index, uint32_t max,
+           enum fault_kind kind, enum touch_access access)
+{
+    const pte_t *pte = &leaf->pte[index];
+    uint32_t count = 1;
+    uint64_t fits = PTE_PRESENT | (access == TOUCH_WRITE ? PTE_WRITE : 0);
+
+    if (kind == FAULT_HIT)
+        while (count < max && (pte[count] & fits) == fits)
+            count++;
+    else if (kind == FAULT_FRESH || kind == FAULT_ZERO_MAP)
+        while (count < max && pte[count] == PTE_NONE)
+            count++;
+    else if (kind == FAULT_ZERO_BREAK)
+        while (count < max && (pte[count] & PTE_ZERO))
+            count++;
+    return count;
+}
+
+/* ---- one step ---- */
+
+static void
+hit(struct touch *touch, struct leaf *leaf, uint64_t addr, uint32_t count)
+{
+    pte_t *pte = &leaf->pte[leaf_index(touch->machine->arch, addr)];
+    uint64_t want =
+        PTE_ACCESSED | (touch->access == TOUCH_WRITE ? PTE_DIRTY : 0);
+
+    for (uint32_t i = 0; i < count; i++)
+        if ((pte[i] & want) != want)
+            pte[i] |= want;
+    touch_content(touch, leaf, addr, count);
+    note_outcome(touch, OUTCOME_HIT, count);
+    advance(touch, count);
+}
+
+static void
+map_zero(struct touch *touch, uint64_t addr, uint32_t count)
+{
+    struct machine *machine = touch->machine;
+    struct leaf *leaf = pagetable_leaf_alloc(touch->mm, addr);
+
+    if (!leaf) {
+        end_for_want_of_memory(touch);
+        return;
+    }
+    uint32_t index = leaf_index(machine->arch, addr);
+    for (uint32_t i = 0; i < count; i++)
+        leaf->pte[index + i] = PTE_PRESENT | PTE_ZERO | PTE_ACCESSED;
+    leaf->used_count += count;
+    zero_page_map(touch->mm, count);
+    charge(machine, CHARGE_pte_update, count);
+    note_faults(touch, &machine->counters.fault_zero_map_count, count);
+    touch_content(touch, leaf, addr, count);
+    note_outcome(touch, OUTCOME_ZERO, count);
+    advance(touch, count);
+}
+
+static void
+reuse(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
+      struct page *page)
+{
+    struct machine *machine = touch->machine;
+    pte_t *pte = &leaf->pte[leaf_index(machine->arch, addr)];
+
+    /* Chain kernels move a page that is exclusively ours to our own family. */
+    if (machine->kernel.anon_fork != ANON_FORK_INHERIT && vma->family)
+        page->home = vma->family->id;
+    *pte |= PTE_WRITE | PTE_DIRTY | PTE_ACCESSED;
+    charge(machine, CHARGE_pte_update, 1);
+    note_faults(touch, &machine->counters.fault_cow_reuse_count, 1);
+    touch_content(touch, leaf, addr, 1);
+    note_outcome(touch, OUTCOME_REUSE, 1);
+    advance(touch, 1);
+}
+
+static void
+make_writable(struct touch *touch, struct leaf *leaf, uint64_t addr)
+{
+    struct machine *machine = touch->machine;
+    pte_t *pte = &leaf->pte[leaf_index(machine->arch, addr)];
+
+    *pte |= PTE_WRITE | PTE_DIRTY | PTE_ACCESSED;
+    page_of(machine, pte_pfn(*pte))->flags |= PAGE_DIRTY;
+    charge(machine, CHARGE_pte_update, 1);
+    note_faults(touch, &machine->counters.fault_file_count, 1);
+    touch_content(touch, leaf, addr, 1);
+    note_outcome(touch, OUTCOME_FILE, 1);
+    advance(touch, 1);
+}
+
+/* ---- page cache ---- */
+
+/* Map one page-cache page; false: no memory for its reverse mapping. */
+static bool
+map_file_page(struct vma *vma, struct leaf *leaf, uint64_t addr, pfn_t pfn,
+              uint64_t bits)
+{
+    struct machine *machine = vma->mm->machine;
+    uint32_t index = leaf_index(machine->arch, addr);
+
+    leaf->pte[index] = pte_make(pfn, PTE_PRESENT | PTE_FILE | bits);
+    leaf->used_count++;
+    charge(machine, CHARGE_pte_update, 1);
+    if (mapping_add_run(vma, leaf, index, 1) == 1)
+        return true;
+    leaf->pte[index] = PTE_NONE;
+    leaf->used_count--;
+    return false;
+}
+
+/* Neighbours that are in the page cache already are mapped with the page:
+ * 3.15+, do_fault_around(). */
+static void
+fault_around(struct vma *vma, struct leaf *leaf, uint64_t addr)
+{
+    struct machine *machine = vma->mm->machine;
+    const struct arch *arch = machine->arch;
+    uint64_t window = pages_to_bytes(machine->kernel.fault_around_pages);
+
+    if (window <= PAGE_BYTES)
+        return;
+    uint64_t from = MAX(addr & ~(window - 1), MAX(vma->start, leaf->base));
+    uint64_t to = MIN(from + window,
+                      MIN(vma->end, leaf->base + leaf_span_bytes(arch)));
+
+    for (uint64_t at = from; at < to; at += PAGE_BYTES) {
+        uint64_t index = vma_index(vma, at);
+        pfn_t pfn;
+
+        if (at == addr || leaf->pte[leaf_index(arch, at)] != PTE_NONE ||
+            !file_page_is_cached(vma->file, index) ||
+            file_get_page(vma->file, machine->cpu, index, &pfn) !=
+                FILE_GET_MINOR)
+            continue;
+        if (!map_file_page(vma, leaf, at, pfn, 0))
+            return;
+        machine->counters.fault_around_pages++;
+    }
+}
+
+static uint64_t
+file_pte_bits(const struct touch *touch, const struct vma *vma)
+{
+    uint64_t bits = PTE_ACCESSED;
+
+    if (!(vma->flags & VM_SHARED))
+        return bits;
+    if (touch->access == TOUCH_WRITE)
+        bits |= PTE_WRITE | PTE_DIRTY;
+    else if ((vma->flags & VM_WRITE) && vma->file->is_shmem)
+        bits |= PTE_WRITE;
+    return bits;
+}
+
+/* The page of a file, or the touch's end in SIGBUS or for want of memory. */
+static bool
+get_file_page(struct touch *touch, const struct vma *vma, uint64_t addr,
+              pfn_t *pfn, bool *is_major)
+{
+    switch (file_get_page(vma->file, touch->cpu, vma_index(vma, addr), pfn)) {
+    case FILE_GET_MINOR:
+        *is_major = false;
+        return true;
+    case FILE_GET_MAJOR:
+        *is_major = true;
+        return true;
+    case FILE_GET_BEYOND:
+        note_refused(touch, OUTCOME_BUS, 1);
+        advance(touch, 1);
+        return false;
+    case FILE_GET_NOMEM:
+        end_for_want_of_memory(touch);
+        return false;
+    }
+    return false;
+}
+
+static void
+map_file(struct touch *touch, struct vma *vma, uint64_t addr)
+{
+    struct machine *machine = touch->machine;
+    bool is_major;
+    pfn_t pfn;
+
+    if (!get_file_page(touch, vma, addr, &pfn, &is_major))
+        return;
+    struct leaf *leaf = pagetable_leaf_alloc(touch->mm, addr);
+    if (!leaf || !map_file_page(vma, leaf, addr, pfn,
+                                file_pte_bits(touch, vma))) {
+        end_for_want_of_memory(touch);
+        return;
+    }
+    if (touch->access == TOUCH_WRITE)
+        page_of(machine, pfn)->flags |= PAGE_DIRTY;
+    else if (!is_major)
+        fault_around(vma, leaf, addr);
+    machine->counters.fault_major_count += is_major && !touch->gup;
+    note_faults(touch, &machine->counters.fault_file_count, 1);
+    touch_content(touch, leaf, addr, 1);
+    note_outcome(touch, OUTCOME_FILE, 1);
+    advance(touch, 1);
+}
+
+/* ---- prepare: frames in hand ---- */
+
+static void
+prepare_fresh(struct touch *touch, struct vma *vma, uint64_t addr,
+              uint32_t count, enum fault_kind kind)
+{
+    struct fault_work *work = &touch->work;
+
+    if (!pagetable_leaf_alloc(touch->mm, addr) || !anon_prepare(vma)) {
+        end_for_want_of_memory(touch);
+        return;
+    }
+    work->count = page_alloc_run(touch->machine, touch->cpu, PAGE_ANON,
+                                 MIN(count, FAULT_RUN_MAX), work->pfns);
+    if (work->count == 0) {
+        end_for_want_of_memory(touch);
+        return;
+    }
+    work->kind = kind;
+    work->vma = vma;
+    work->addr = addr;
+    work->is_major = false;
+    clear_user_run(vma, work->pfns, work->count);
+}
+
+/* A frame with the bytes of `source`; kind FAULT_COPY or FAULT_FILE_COPY. */
+static void
+prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr,
+             pfn_t source, enum fault_kind kind, bool is_major)
+{
+    struct machine *machine = touch->machine;
+    struct fault_work *work = &touch->work;
+    uint16_t holder = touch->mm->uid_holder;
+
+    if (!anon_prepare(vma) ||
+        page_alloc_run(machine, touch->cpu, PAGE_ANON, 1, work->pfns) == 0) {
+        end_for_want_of_memory(touch);
+        return;
+    }
+    struct page *copy = page_of(machine, work->pfns[0]);
+    const struct page *original = page_of(machine, source);
+
+    copy->tag = original->tag;
+    copy->map_count = 0;
+    copy->holder = kind == FAULT_FILE_COPY || original->holder == holder
+                       ? holder
+                       : HOLDER_MIXED;
+    machine->counters.copy_page_count++;
+    charge(machine, CHARGE_copy_page, 1);
+    work->kind = kind;
+    work->vma = vma;
+    work->addr = addr;
+    work->is_major = is_major;
+    work->count = 1;
+}
+
+static void
+write_protected(struct touch *touch, struct vma *vma, struct leaf *leaf,
+                uint64_t addr)
+{
+    struct machine *machine = touch->machine;
+    pte_t pte = leaf->pte[leaf_index(machine->arch, addr)];
+    struct page *page = page_of(machine, pte_pfn(pte));
+
+    if (!(pte & PTE_FILE) && cow_may_reuse(machine, page)) {
+        reuse(touch, vma, leaf, addr, page);
+        return;
+    }
+    touch->work.expected = pte;
+    prepare_copy(touch, vma, addr, pte_pfn(pte), FAULT_COPY, false);
+}
+
+static void
+prepare_file_copy(struct touch *touch, struct vma *vma, uint64_t addr)
+{
+    bool is_major;
+    pfn_t pfn;
+
+    if (!get_file_page(touch, vma, addr, &pfn, &is_major))
+        return;
+    if (!pagetable_leaf_alloc(touch->mm, addr)) {
+        end_for_want_of_memory(touch);
+        return;
+    }
+    touch->work.expected = PTE_NONE;
+    prepare_copy(touch, vma, addr, pfn, FAULT_FILE_COPY, is_major);
+}
+
+/* A vrange marker: SIGBUS while the range is volatile and purged; after that
+ * the page is as untouched. */
+static void
+purged(struct touch *touch, struct leaf *leaf, uint64_t addr)
+{
+    const struct vrange *range =
+        vrange_find(touch->mm, addr, addr + PAGE_BYTES);
+
+    if (range && range->purged) {
+        note_refused(touch, OUTCOME_BUS, 1);
+        advance(touch, 1);
+        return;
+    }
+    mapping_clear_run(touch->mm, leaf, leaf_index(touch->machine->arch, addr),
+                      1);
+}
+
+/* Entries of the leaf at addr that ask for the same, answered. */
+static void
+dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf,
+         uint64_t addr, uint32_t max_pages)
+{
+    const struct arch *arch = touch->machine->arch;
+    uint32_t index = leaf_index(arch, addr), count = max_pages;
+    pte_t pte = leaf ? leaf->pte[index] : PTE_NONE;
+    enum fault_kind kind =
+        classify(touch->machine, vma, pte, touch->access);
+
+    if (leaf)
+        count = run_length(leaf, index, max_pages, kind, touch->access);
+    switch (kind) {
+    case FAULT_HIT:
+        hit(touch, leaf, addr, count);
+        return;
+    case FAULT_ZERO_MAP:
+        map_zero(touch, addr, count);
+        return;
+    case FAULT_FRESH:
+    case FAULT_ZERO_BREAK:
+        prepare_fresh(touch, vma, addr, count, kind);
+        return;
+    case FAULT_WRITE_PROTECTED:
+    case FAULT_COPY:
+        write_protected(touch, vma, leaf, addr);
+        return;
+    case FAULT_FILE_MAP:
+        map_file(touch, vma, addr);
+        return;
+    case FAULT_FILE_COPY:
+        prepare_file_copy(touch, vma, addr);
+        return;
+    case FAULT_MKWRITE:
+        make_writable(touch, leaf, addr);
+        return;
+    case FAULT_GUARD:
+        note_refused(touch, OUTCOME_SEGV, 1);
+        advance(touch, 1);
+        return;
+    case FAULT_PURGED:
+        purged(touch, leaf, addr);
+        return;
+    }
+}
+
+void
+touch_prepare(struct touch *touch, uint32_t max_pages)
+{
+    const struct arch *arch = touch->machine->arch;
+    uint64_t addr = page_floor(touch->next);
+
+    mm_assert(!touch_is_pending(touch));
+    if (touch->next >= touch->end)
+        return;
+    if (addr >= arch->task_size) {
+        uint32_t pages = pages_before(touch, addr, UINT64_MAX, max_pages);
+
+        note_refused(touch, OUTCOME_SEGV, pages);
+        advance(touch, pages);
+        return;
+    }
+    struct vma *vma = touch_vma(touch, addr);
+    if (!vma || !vma_permits(arch, vma, touch->access)) {
+        refuse(touch, addr, vma, max_pages);
+        return;
+    }
+    struct leaf *leaf = pagetable_leaf(touch->mm, addr);
+    uint64_t span = leaf_span_bytes(arch);
+    uint64_t limit = MIN(vma->end, (addr & ~(span - 1)) + span);
+
+    dispatch(touch, vma, leaf, addr,
+             pages_before(touch, addr, limit, max_pages));
+}
+
+/* ---- commit ---- */
+
+/* Give frames in hand back: somebody else was faster, or no memory. */
+static void
+give_back(struct touch *touch, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++)
+        anon_frame_free(touch->mm, touch->work.pfns[i]);
+}
+
+/* Write the PTEs of frames first..first+count of the work in hand. */
+static void
+write_ptes(const struct touch *touch, struct leaf *leaf, uint32_t index,
+           uint32_t first, uint32_t count)
+{
+    const struct fault_work *work = &touch->work;
+    struct vma *vma = work->vma;
+    uint64_t bits = PTE_PRESENT | PTE_ACCESSED;
+    uint64_t linear = vma_index(vma, work->addr) + first;
+
+    if (vma->flags & VM_WRITE)
+        bits |= PTE_WRITE | PTE_DIRTY;
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = page_of(touch->machine, work->pfns[first + i]);
+
+        page->flags |= PAGE_EXCLUSIVE;
+        page->home = vma->family->id;
+        page->index = (linear + i) & ((UINT64_C(1) << 40) - 1);
+        leaf->pte[index + i] = pte_make(work->pfns[first + i], bits);
+    }
+    leaf->used_count += count;
+    charge(touch->machine, CHARGE_pte_update, count);
+}
+
+/* Install frames into entries that are none by now. */
+static uint32_t
+install(struct touch *touch, struct leaf *leaf, uint32_t index,
+        uint32_t first, uint32_t count)
+{
+    struct machine *machine = touch->machine;
+    struct fault_work *work = &touch->work;
+
+    write_ptes(touch, leaf, index, first, count);
+    uint32_t added = mapping_add_run(work->vma, leaf, index, count);
+    for (uint32_t i = added; i < count; i++)
+        leaf->pte[index + i] = PTE_NONE;
+    leaf->used_count -= count - added;
+    lru_add_run(machine, touch->cpu, &work->pfns[first], added, LRU_ANON);
+    if (added < count)
+        give_back(touch, first + added, count - added);
+    return added;
+}
+
+static void
+note_spurious(struct touch *touch)
+{
+    if (!touch->gup) {
+        touch->machine->counters.fault_spurious_count++;
+        charge(touch->machine, CHARGE_exception, 1);
+        charge(touch->machine, CHARGE_fault, 1);
+    }
+    note_outcome(touch, OUTCOME_HIT, 1);
+}
+
+/* Is the entry still what prepare saw? */
+static bool
+is_unchanged(const struct fault_work *work, pte_t pte)
+{
+    if (work->kind == FAULT_FRESH)
+        return pte == PTE_NONE;
+    if (work->kind == FAULT_ZERO_BREAK)
+        return pte & PTE_ZERO;
+    return pte == work->expected;
+}
+
+static uint64_t *
+counter_of(struct touch *touch)
+{
+    struct mm_counters *counters = &touch->machine->counters;
+
+    if (touch->work.kind == FAULT_FRESH)
+        return &counters->fault_fresh_count;
+    if (touch->work.kind == FAULT_ZERO_BREAK)
+        return &counters->fault_zero_break_count;
+    return &counters->fault_cow_copy_count;
+}
+
+/* Install a stretch of unchanged entries. */
+static void
+commit_stretch(struct touch *touch, struct leaf *leaf, uint32_t first,
+               uint32_t count)
+{
+    struct machine *machine = touch->machine;
+    struct fault_work *work = &touch->work;
+    uint64_t addr = work->addr + pages_to_bytes(first);
+    uint32_t index = leaf_index(machine->arch, addr);
+    bool replaces = leaf->pte[index] != PTE_NONE;
+
+    if (replaces)
+        mapping_clear_run(touch->mm, leaf, index, count);
+    uint32_t added = install(touch, leaf, index, first, count);
+
+    if (replaces)
+        for (uint32_t i = 0; i < added; i++)
+            tlb_flush(touch->mm, 1);
+    machine->counters.fault_major_count += work->is_major && !touch->gup;
+    note_faults(touch, counter_of(touch), added);
+    touch_content(touch, leaf, addr, added);
+    note_outcome(touch,
+                 work->kind == FAULT_FRESH || work->kind == FAULT_ZERO_BREAK
+                     ? OUTCOME_FRESH
+                     : OUTCOME_COPY,
+                 added);
+    if (added < count)
+        touch->no_memory = true;
+}
+
+void
+touch_commit(struct touch *touch)
+{
+    struct fault_work *work = &touch->work;
+    struct leaf *leaf = pagetable_leaf_alloc(touch->mm, work->addr);
+    uint32_t index = leaf_index(touch->machine->arch, work->addr);
+    uint32_t total = work->count;
+
+    mm_assert(touch_is_pending(touch));
+    if (!leaf) {
+        touch_abandon(touch);
+        end_for_want_of_memory(touch);
+        return;
+    }
+    for (uint32_t i = 0; i < total && !touch->no_memory;) {
+        uint32_t count = 0;
+
+        while (i + count < total &&
+               is_unchanged(work, leaf->pte[index + i + count]))
+            count++;
+        if (count) {
+            commit_stretch(touch, leaf, i, count);
+            i += count;
+        } else {
+            give_back(touch, i, 1);
+            note_spurious(touch);
+            i++;
+        }
+    }
+    work->count = 0;
+    advance(touch, total);
+    if (touch->no_memory)
+        touch->next = touch->end;
+}
+
+void
+touch_abandon(struct touch *touch)
+{
+    for (uint32_t i = 0; i < touch->work.count; i++)
+        page_free(touch->machine, touch->cpu, touch->work.pfns[i], 0, 0);
+    touch->work.count = 0;
+}

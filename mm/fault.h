@@ -1,0 +1,107 @@
+/*
+ * Touching memory: the page-fault handler and the walk that calls it.
+ *
+ * A touch works through its range in runs of pages of one kind.  A run that
+ * needs frames takes two steps, touch_prepare() and touch_commit(); every
+ * other run is finished by touch_prepare() alone.
+ */
+#pragma once
+
+#include "mm/pagetable.h"
+
+#include <glib.h>
+
+struct machine;
+struct mm;
+struct vma;
+
+#define FAULT_RUN_MAX 64
+
+enum touch_access { TOUCH_READ, TOUCH_WRITE, TOUCH_EXEC };
+
+/* Same order as enum trace_outcome. */
+enum touch_outcome {
+    OUTCOME_HIT,
+    OUTCOME_ZERO,
+    OUTCOME_FRESH,
+    OUTCOME_COPY,
+    OUTCOME_REUSE,
+    OUTCOME_FILE,
+    OUTCOME_SWAP,
+    OUTCOME_SEGV,
+    OUTCOME_BUS,
+    OUTCOME_COUNT,
+};
+
+struct touch_run {
+    enum touch_outcome outcome;
+    uint64_t pages;
+};
+
+/* What a PTE and an access ask for; see the table in fault.c. */
+enum fault_kind {
+    FAULT_HIT,
+    FAULT_FRESH,
+    FAULT_ZERO_MAP,
+    FAULT_ZERO_BREAK,
+    FAULT_WRITE_PROTECTED,
+    FAULT_COPY,
+    FAULT_FILE_MAP,
+    FAULT_FILE_COPY,
+    FAULT_MKWRITE,
+    FAULT_GUARD,
+    FAULT_PURGED,
+};
+
+/* Frames in hand between prepare and commit. */
+struct fault_work {
+    enum fault_kind kind;
+    struct vma *vma;
+    uint64_t addr;
+    uint32_t count;     // 0: nothing is pending
+    bool is_major;
+    pte_t expected;     // what the PTE was (copies)
+    pfn_t pfns[FAULT_RUN_MAX];
+};
+
+struct touch {
+    struct machine *machine;
+    struct mm *mm;
+    unsigned cpu;
+    uint64_t next, end;   // bytes still to be touched
+    uint64_t stride;      // bytes from touch to touch; PAGE_BYTES: every page
+    enum touch_access access;
+    bool gup;             // no exception
+    uint32_t tag;         // content that a write leaves
+    struct fault_work work;
+
+    bool no_memory;       // it ended because a frame could not be had
+    uint64_t outcome_pages[OUTCOME_COUNT];
+    GArray *runs;         // struct touch_run, or NULL: not wanted
+    /* Content of every page read, if the driver asks for it. */
+    void (*observe)(void *data, uint64_t addr, uint32_t tag);
+    void *observe_data;
+};
+
+/* Touch [start, start + length): every page that the range meets. */
+void touch_begin(struct touch *touch, struct mm *mm, uint64_t start,
+                 uint64_t length, enum touch_access access);
+
+/* One run of at most max_pages.  Afterwards either touch.work is pending and
+ * touch_commit() must follow, or touch.next has moved on. */
+void touch_prepare(struct touch *touch, uint32_t max_pages);
+void touch_commit(struct touch *touch);
+/* Give frames in hand back: the touch ends before its commit. */
+void touch_abandon(struct touch *touch);
+
+static inline bool
+touch_is_pending(const struct touch *touch)
+{
+    return touch->work.count > 0;
+}
+
+static inline bool
+touch_is_done(const struct touch *touch)
+{
+    return touch->next >= touch->end && touch->work.count == 0;
+}

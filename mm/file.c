@@ -1,0 +1,240 @@
+/*
+ * Files: which pages are in memory, and how they get there.
+ *
+ *   disk, cached   in memory before the run; a frame appears at first use
+ *   disk, cold     read in windows of 32 pages around the fault (read-around
+ *                  of mmap reads, 128 KiB); the faulting page makes the fault
+ *                  major
+ *   shmem          zeroed at first use
+ *
+ * A page is found through chunks of 512 page numbers, so a sparse terabyte
+ * file costs a directory and what is used.
+ *
+ * Not modelled: sequential read-ahead, write-back (a dirty page stays), holes,
+ * truncation.
+ */
+#include "mm/file.h"
+
+#include "mm/aspace.h"
+#include "mm/clear.h"
+#include "mm/lru.h"
+#include "mm/machine.h"
+#include "mm/page_alloc.h"
+
+#define CHUNK_PAGES       512
+#define READ_AROUND_PAGES 32
+
+struct file *
+file_create(struct machine *machine, uint64_t size_bytes, bool is_shmem,
+            bool is_cold)
+{
+    struct file *file = g_new0(struct file, 1);
+
+    file->machine = machine;
+    file->id = machine->files->len;
+    file->size_bytes = size_bytes;
+    file->is_shmem = is_shmem;
+    file->is_cold = is_cold;
+    g_ptr_array_add(machine->files, file);
+    return file;
+}
+
+struct file *
+file_create_anon_shared(struct machine *machine, uint64_t size_bytes)
+{
+    struct file *file = file_create(machine, size_bytes, true, false);
+
+    file->is_anon_shared = true;
+    return file;
+}
+
+void
+file_put(struct file *file)
+{
+    if (file->is_anon_shared && file->vma_count == 0)
+        file_destroy(file);
+}
+
+static uint32_t *
+slot_of(const struct file *file, uint64_t index)
+{
+    uint64_t chunk = index / CHUNK_PAGES;
+
+    if (chunk >= file->chunk_count || !file->chunks[chunk])
+        return NULL;
+    return &file->chunks[chunk][index % CHUNK_PAGES];
+}
+
+static uint32_t *
+slot_alloc(struct file *file, uint64_t index)
+{
+    uint64_t chunk = index / CHUNK_PAGES;
+
+    if (chunk >= file->chunk_count) {
+        uint64_t count = MAX(chunk + 1, 2 * file->chunk_count);
+
+        file->chunks = g_renew(uint32_t *, file->chunks, count);
+        for (uint64_t i = file->chunk_count; i < count; i++)
+            file->chunks[i] = NULL;
+        file->chunk_count = count;
+    }
+    if (!file->chunks[chunk])
+        file->chunks[chunk] = g_new0(uint32_t, CHUNK_PAGES);
+    return &file->chunks[chunk][index % CHUNK_PAGES];
+}
+
+pfn_t
+file_lookup(const struct file *file, uint64_t index)
+{
+    const uint32_t *slot = slot_of(file, index);
+
+    return slot && *slot ? (pfn_t){*slot - 1} : PFN_NONE;
+}
+
+static bool
+is_beyond_end(const struct file *file, uint64_t index)
+{
+    return index >= bytes_to_pages(page_ceil(file->size_bytes));
+}
+
+bool
+file_page_is_cached(const struct file *file, uint64_t index)
+{
+    if (is_beyond_end(file, index))
+        return false;
+    return (!file->is_shmem && !file->is_cold) ||
+           !pfn_is_none(file_lookup(file, index));
+}
+
+/* A frame for the page, in the cache and on its LRU list. */
+static pfn_t
+add_page(struct file *file, unsigned cpu, uint64_t index)
+{
+    struct machine *machine = file->machine;
+    pfn_t pfn = page_alloc(machine, cpu, PAGE_FILE, 0);
+
+    if (pfn_is_none(pfn))
+        return pfn;
+    struct page *page = page_of(machine, pfn);
+
+    if (file->is_shmem) {
+        clear_shmem_page(machine, pfn);
+        page->flags |= PAGE_SHMEM | PAGE_DIRTY;
+    } else {
+        page->holder = HOLDER_KERNEL;
+        page->tag = 0;
+        page->map_count = 0;
+    }
+    page->home = file->id;
+    page->index = index & ((UINT64_C(1) << 40) - 1);
+    *slot_alloc(file, index) = pfn.v + 1;
+    file->cached_pages++;
+    lru_add_run(machine, cpu, &pfn, 1, file->is_shmem ? LRU_SHMEM : LRU_FILE);
+    return pfn;
+}
+
+/* Read the window around the page from disk. */
+static void
+read_around(struct file *file, unsigned cpu, uint64_t index)
+{
+    struct machine *machine = file->machine;
+    uint64_t from = index & ~(uint64_t)(READ_AROUND_PAGES - 1);
+
+    charge(machine, CHARGE_disk_seek, 1);
+    for (uint64_t i = from; i < from + READ_AROUND_PAGES; i++) {
+        if (is_beyond_end(file, i) || !pfn_is_none(file_lookup(file, i)))
+            continue;
+        charge(machine, CHARGE_disk_read_page, 1);
+        if (pfn_is_none(add_page(file, cpu, i)))
+            return;
+    }
+}
+
+enum file_get
+file_get_page(struct file *file, unsigned cpu, uint64_t index, pfn_t *pfn)
+{
+    if (is_beyond_end(file, index))
+        return FILE_GET_BEYOND;
+    *pfn = file_lookup(file, index);
+    if (!pfn_is_none(*pfn))
+        return FILE_GET_MINOR;
+    if (!file->is_shmem && file->is_cold) {
+        read_around(file, cpu, index);
+        *pfn = file_lookup(file, index);
+        return pfn_is_none(*pfn) ? FILE_GET_NOMEM : FILE_GET_MAJOR;
+    }
+    *pfn = add_page(file, cpu, index);
+    return pfn_is_none(*pfn) ? FILE_GET_NOMEM : FILE_GET_MINOR;
+}
+
+void
+file_drop_page(struct machine *machine, unsigned cpu, pfn_t pfn)
+{
+    struct page *page = page_of(machine, pfn);
+    struct file *file = machine->files->pdata[page->home];
+
+    mm_assert(page->map_count == 0);
+    *slot_of(file, page->index) = 0;
+    file->cached_pages--;
+    /* What was read once must be read again. */
+    file->is_cold = file->is_cold || !file->is_shmem;
+    lru_remove(machine, page);
+    page_free(machine, cpu, pfn, 0, 0);
+}
+
+void
+file_destroy(struct file *file)
+{
+    struct machine *machine = file->machine;
+
+    mm_assert(file->vma_count == 0);
+    for (uint64_t chunk = 0; chunk < file->chunk_count; chunk++) {
+        for (unsigned i = 0; file->chunks[chunk] && i < CHUNK_PAGES; i++)
+            if (file->chunks[chunk][i])
+                file_drop_page(machine, machine->cpu,
+                               (pfn_t){file->chunks[chunk][i] - 1});
+        g_free(file->chunks[chunk]);
+    }
+    machine->files->pdata[file->id] = NULL;
+    g_free(file->chunks);
+    g_free(file);
+}
+
+static void
+validate_pages(struct machine *machine, const struct file *file)
+{
+    uint64_t cached_pages = 0;
+
+    for (uint64_t chunk = 0; chunk < file->chunk_count; chunk++)
+        for (unsigned i = 0; file->chunks[chunk] && i < CHUNK_PAGES; i++) {
+            uint32_t value = file->chunks[chunk][i];
+
+            if (!value)
+                continue;
+            const struct page *page = &machine->pages[value - 1];
+
+            mm_assert(page_state(page) == PAGE_FILE);          // F1
+            mm_assert(page->home == file->id);                 // F1
+            mm_assert(page->index == chunk * CHUNK_PAGES + i); // F1
+            cached_pages++;
+        }
+    mm_assert(cached_pages == file->cached_pages);  // F2
+}
+
+void
+file_validate(struct machine *machine)
+{
+    for (uint32_t id = 0; id < machine->files->len; id++) {
+        const struct file *file = machine->files->pdata[id];
+        uint32_t vma_count = 0;
+
+        if (!file)
+            continue;
+        validate_pages(machine, file);
+        for (const struct vma *vma = file->i_mmap; vma; vma = vma->file_next) {
+            mm_assert(vma->file == file);                // F3
+            mm_assert(++vma_count <= file->vma_count);   // F3
+        }
+        mm_assert(vma_count == file->vma_count);         // F3
+    }
+}

@@ -1,0 +1,182 @@
+/*
+ * LRU lists: doubly linked by frame number through page.next and page.prev.
+ *
+ * Not modelled yet: active and inactive halves, ageing, the anon scan.  The
+ * lists are kept so that lazily freed pages and page cache leave in order, and
+ * because a page on them costs what it costs.
+ */
+#include "mm/lru.h"
+
+#include "mm/machine.h"
+
+#define NIL UINT32_MAX
+
+void
+lru_init(struct machine *machine)
+{
+    for (unsigned i = 0; i < LRU_LIST_COUNT; i++)
+        machine->lru[i] = (struct lru){.head = NIL, .tail = NIL};
+    machine->lru_batches =
+        g_new0(struct lru_batch, machine->config.cpu_count);
+    mm_assert(machine->kernel.lru_batch_pages <=
+              G_N_ELEMENTS(machine->lru_batches[0].pfns));
+}
+
+void
+lru_finish(struct machine *machine)
+{
+    g_free(machine->lru_batches);
+}
+
+unsigned
+lru_list_of(const struct page *page)
+{
+    return (page->flags & PAGE_LRU_LIST_MASK) >> PAGE_LRU_LIST_SHIFT;
+}
+
+static void
+set_list(struct page *page, unsigned list)
+{
+    page->flags = (page->flags & ~(uint32_t)PAGE_LRU_LIST_MASK) |
+                  list << PAGE_LRU_LIST_SHIFT;
+}
+
+void
+lru_link_head(struct machine *machine, struct page *page, unsigned list)
+{
+    struct lru *lru = &machine->lru[list];
+    uint32_t pfn = pfn_of(machine, page).v;
+
+    mm_assert(!(page->flags & (PAGE_LRU | PAGE_IN_BATCH)));
+    set_list(page, list);
+    page->flags |= PAGE_LRU;
+    page->prev = NIL;
+    page->next = lru->head;
+    if (lru->head != NIL)
+        machine->pages[lru->head].prev = pfn;
+    else
+        lru->tail = pfn;
+    lru->head = pfn;
+    lru->count++;
+}
+
+void
+lru_drain(struct machine *machine, unsigned cpu)
+{
+    struct lru_batch *batch = &machine->lru_batches[cpu];
+
+    for (uint32_t i = 0; i < batch->count; i++) {
+        struct page *page = &machine->pages[batch->pfns[i]];
+
+        page->flags &= ~(uint32_t)PAGE_IN_BATCH;
+        lru_link_head(machine, page, lru_list_of(page));
+    }
+    batch->count = 0;
+}
+
+void
+lru_add_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
+            uint32_t count, unsigned list)
+{
+    uint32_t capacity = machine->kernel.lru_batch_pages;
+    struct lru_batch *batch = &machine->lru_batches[cpu];
+
+    charge(machine, CHARGE_lru_add, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = page_of(machine, pfns[i]);
+
+        if (capacity == 0) {
+            lru_link_head(machine, page, list);
+            continue;
+        }
+        set_list(page, list);
+        page->flags |= PAGE_IN_BATCH;
+        batch->pfns[batch->count++] = pfns[i].v;
+        if (batch->count == capacity)
+            lru_drain(machine, cpu);
+    }
+}
+
+/* A batched page is freed rarely enough that looking for it is cheap. */
+static void
+batch_remove(struct machine *machine, struct page *page)
+{
+    uint32_t pfn = pfn_of(machine, page).v;
+
+    page->flags &= ~(uint32_t)PAGE_IN_BATCH;
+    for (unsigned cpu = 0; cpu < machine->config.cpu_count; cpu++) {
+        struct lru_batch *batch = &machine->lru_batches[cpu];
+
+        for (uint32_t i = 0; i < batch->count; i++) {
+            if (batch->pfns[i] != pfn)
+                continue;
+            batch->count--;
+            for (; i < batch->count; i++)
+                batch->pfns[i] = batch->pfns[i + 1];
+            return;
+        }
+    }
+    mm_assert(!"a page marked as batched is in a batch");
+}
+
+void
+lru_remove(struct machine *machine, struct page *page)
+{
+    if (page->flags & PAGE_IN_BATCH) {
+        batch_remove(machine, page);
+        return;
+    }
+    if (!(page->flags & PAGE_LRU))
+        return;
+
+    struct lru *lru = &machine->lru[lru_list_of(page)];
+    if (page->prev != NIL)
+        machine->pages[page->prev].next = page->next;
+    else
+        lru->head = page->next;
+    if (page->next != NIL)
+        machine->pages[page->next].prev = page->prev;
+    else
+        lru->tail = page->prev;
+    page->flags &= ~(uint32_t)PAGE_LRU;
+    lru->count--;
+}
+
+static void
+validate_list(const struct machine *machine, unsigned list)
+{
+    const struct lru *lru = &machine->lru[list];
+    uint64_t count = 0;
+    uint32_t prev = NIL;
+
+    for (uint32_t pfn = lru->head; pfn != NIL;
+         prev = pfn, pfn = machine->pages[pfn].next) {
+        const struct page *page = &machine->pages[pfn];
+
+        mm_assert(page->flags & PAGE_LRU);        // L1
+        mm_assert(lru_list_of(page) == list);     // L1
+        mm_assert(page->prev == prev);            // L1
+        mm_assert(!(page->flags & PAGE_IN_BATCH)); // L2
+        mm_assert(++count <= lru->count);         // L3
+    }
+    mm_assert(lru->tail == prev);                 // L1
+    mm_assert(count == lru->count);               // L3
+}
+
+void
+lru_validate(struct machine *machine)
+{
+    for (unsigned list = 0; list < LRU_LIST_COUNT; list++)
+        validate_list(machine, list);
+
+    for (unsigned cpu = 0; cpu < machine->config.cpu_count; cpu++) {
+        const struct lru_batch *batch = &machine->lru_batches[cpu];
+
+        for (uint32_t i = 0; i < batch->count; i++) {
+            const struct page *page = &machine->pages[batch->pfns[i]];
+
+            mm_assert(page->flags & PAGE_IN_BATCH);  // L2
+            mm_assert(!(page->flags & PAGE_LRU));    // L2
+        }
+    }
+}

@@ -1,0 +1,215 @@
+/*
+ * Life of the simulated machine, and the gauges of where its frames are.
+ *
+ * Frame records are one flat reservation of address space: a record costs host
+ * memory only once its frame was touched, so a terabyte machine starts as fast
+ * as a small one and indexing needs no directory.
+ */
+#include "mm/machine.h"
+
+#include "mm/aspace.h"
+#include "mm/file.h"
+#include "mm/lru.h"
+#include "mm/page_alloc.h"
+#include "mm/reclaim.h"
+#include "mm/rmap.h"
+#include "mm/task.h"
+#include "mm/vrange.h"
+
+#include <sys/mman.h>
+
+static void
+map_page_records(struct machine *machine)
+{
+    size_t bytes = machine->ram_pages * sizeof(struct page);
+    void *records = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (records == MAP_FAILED)
+        g_error("no address space for %zu bytes of frame records", bytes);
+    machine->pages = records;
+}
+
+static uint64_t
+reserved_pages_of(const struct machine *machine)
+{
+    uint64_t record_bytes = machine->ram_pages * machine->sizes.page;
+
+    return bytes_to_pages(
+        page_ceil(machine->config.kernel_image_bytes + record_bytes));
+}
+
+/* Caches of the core; a reverse-map scheme sets up its own. */
+static void
+init_slabs(struct machine *machine)
+{
+    const struct kernel_sizes *sizes = &machine->sizes;
+
+    slab_cache_init(&machine->slabs[SLAB_VMA], sizes->vma, sizeof(struct vma));
+    slab_cache_init(&machine->slabs[SLAB_MM], sizes->mm, sizeof(struct mm));
+    slab_cache_init(&machine->slabs[SLAB_TASK], sizes->task,
+                    sizeof(struct task));
+    if (machine->arch->pgd_pages == 0)
+        slab_cache_init(&machine->slabs[SLAB_PGD], machine->arch->pgd_bytes, 8);
+    slab_cache_init(&machine->slabs[SLAB_VRANGE],
+                    machine->arch->is_64bit ? 96 : 56, sizeof(struct vrange));
+}
+
+struct machine *
+machine_create(const struct machine_config *config)
+{
+    struct machine *machine = g_new0(struct machine, 1);
+
+    mm_assert(config->cpu_count >= 1 && config->cpu_count <= CPU_COUNT_MAX);
+    machine->config = *config;
+    machine->arch = config->arch;
+    machine->kernel = config->kernel;
+    machine->policy = config->policy;
+    machine->sizes = config->arch->is_64bit ? config->kernel.sizes64
+                                            : config->kernel.sizes32;
+    machine->ram_pages = bytes_to_pages(config->ram_bytes);
+    machine->reserved_pages = reserved_pages_of(machine);
+    mm_assert(machine->reserved_pages < machine->ram_pages);
+    map_page_records(machine);
+    zones_init(machine);
+
+    uint64_t free_pages = machine->ram_pages - machine->reserved_pages;
+    machine->gauge[GAUGE_free_bytes] = pages_to_bytes(free_pages);
+    machine->peak[GAUGE_free_bytes] = machine->gauge[GAUGE_free_bytes];
+    machine->peak_pending = true;
+
+    machine->files = g_ptr_array_new();
+    machine->leaves = g_ptr_array_new();
+    machine->free_leaf_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    machine->families = g_ptr_array_new();
+    g_ptr_array_add(machine->families, NULL);
+    machine->free_family_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    machine->uids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    init_slabs(machine);
+    lru_init(machine);
+    machine->rmap = machine->policy.rmap->create(machine);
+    return machine;
+}
+
+static void
+end_all_tasks(struct machine *machine)
+{
+    for (struct task *task = machine->tasks, *next; task; task = next) {
+        next = task->next;
+        if (task->mm)
+            task_exit(task);
+    }
+}
+
+void
+machine_destroy(struct machine *machine)
+{
+    if (!machine)
+        return;
+    end_all_tasks(machine);
+    for (uint32_t i = 0; i < machine->files->len; i++)
+        if (machine->files->pdata[i])
+            file_destroy(machine->files->pdata[i]);
+    machine->policy.rmap->destroy(machine, machine->rmap);
+    lru_finish(machine);
+    for (unsigned kind = 0; kind < SLAB_KIND_COUNT; kind++)
+        if (machine->slabs[kind].object_bytes)
+            slab_cache_finish(&machine->slabs[kind]);
+    task_free_all(machine);
+    zones_finish(machine);
+    g_ptr_array_free(machine->files, TRUE);
+    g_ptr_array_free(machine->leaves, TRUE);
+    g_array_free(machine->free_leaf_ids, TRUE);
+    g_ptr_array_free(machine->families, TRUE);
+    g_array_free(machine->free_family_ids, TRUE);
+    g_array_free(machine->uids, TRUE);
+    munmap(machine->pages, machine->ram_pages * sizeof(struct page));
+    g_free(machine);
+}
+
+void
+machine_run_daemons(struct machine *machine)
+{
+    if (machine->kswapd_wanted) {
+        machine->kswapd_wanted = false;
+        reclaim_kswapd(machine, 0);
+    }
+}
+
+uint16_t
+machine_holder_of(struct machine *machine, uint64_t uid)
+{
+    for (uint32_t i = 0; i < machine->uids->len; i++)
+        if (g_array_index(machine->uids, uint64_t, i) == uid)
+            return (uint16_t)(HOLDER_FIRST_UID + i);
+
+    /* 65533 different uids share what is left: nobody's. */
+    if (machine->uids->len >= UINT16_MAX - HOLDER_FIRST_UID)
+        return HOLDER_MIXED;
+    g_array_append_val(machine->uids, uid);
+    return (uint16_t)(HOLDER_FIRST_UID + machine->uids->len - 1);
+}
+
+static enum mm_gauge
+gauge_of_state(enum page_state state)
+{
+    switch (state) {
+    case PAGE_ANON:
+    case PAGE_HOG:
+        return GAUGE_anon_bytes;
+    case PAGE_FILE:
+        return GAUGE_file_bytes;
+    case PAGE_PAGETABLE:
+        return GAUGE_pagetable_bytes;
+    case PAGE_SLAB:
+        return GAUGE_slab_bytes;
+    case PAGE_TASK:
+        return GAUGE_task_bytes;
+    case PAGE_FREE:
+    case PAGE_PCP:
+    case PAGE_RESERVED:
+    case PAGE_STATE_COUNT:
+        break;
+    }
+    mm_assert(!"a frame in use has a kind");
+    return GAUGE_free_bytes;
+}
+
+void
+gauge_frames_taken(struct machine *machine, enum page_state state,
+                   uint64_t pages)
+{
+    uint64_t bytes = pages_to_bytes(pages);
+
+    gauge_sub(machine, GAUGE_free_bytes, bytes);
+    gauge_add(machine, gauge_of_state(state), bytes);
+    if (machine->gauge[GAUGE_free_bytes] < machine->peak[GAUGE_free_bytes]) {
+        machine->peak[GAUGE_free_bytes] = machine->gauge[GAUGE_free_bytes];
+        machine->peak_pending = true;
+    }
+}
+
+/*
+ * The snapshot of all gauges at the moment of most use is taken when use is
+ * about to fall: once per peak instead of once per allocation.
+ */
+void
+machine_settle_peak(struct machine *machine)
+{
+    if (!machine->peak_pending)
+        return;
+    machine->peak_pending = false;
+    for (unsigned i = 0; i < GAUGE_COUNT; i++)
+        machine->peak_total[i] = machine->gauge[i];
+}
+
+void
+gauge_frames_given(struct machine *machine, enum page_state state,
+                   uint64_t pages)
+{
+    uint64_t bytes = pages_to_bytes(pages);
+
+    machine_settle_peak(machine);
+    gauge_sub(machine, gauge_of_state(state), bytes);
+    gauge_add(machine, GAUGE_free_bytes, bytes);
+}

@@ -1,0 +1,146 @@
+/*
+ * Frames that come to be mapped and cease to be.
+ */
+#include "mm/mapping.h"
+
+#include "mm/aspace.h"
+#include "mm/lru.h"
+#include "mm/machine.h"
+#include "mm/page_alloc.h"
+#include "mm/rmap.h"
+#include "mm/zero_page.h"
+
+enum pte_class
+pte_class(pte_t pte)
+{
+    if (pte == PTE_NONE)
+        return PTE_CLASS_NONE;
+    if (pte & PTE_GUARD)
+        return PTE_CLASS_GUARD;
+    if (pte & PTE_PURGED)
+        return PTE_CLASS_PURGED;
+    if (pte & PTE_ZERO)
+        return PTE_CLASS_ZERO;
+    return pte & PTE_FILE ? PTE_CLASS_FILE : PTE_CLASS_ANON;
+}
+
+uint32_t
+pte_class_run(const struct leaf *leaf, uint32_t index, uint32_t max)
+{
+    enum pte_class first = pte_class(leaf->pte[index]);
+    uint32_t count = 1;
+
+    while (count < max && pte_class(leaf->pte[index + count]) == first)
+        count++;
+    return count;
+}
+
+static enum rss_kind
+rss_kind_of(struct machine *machine, pte_t pte)
+{
+    if (!(pte & PTE_FILE))
+        return RSS_ANON;
+    return page_of(machine, pte_pfn(pte))->flags & PAGE_SHMEM ? RSS_SHMEM
+                                                              : RSS_FILE;
+}
+
+/* Frames of files have a map count; only some schemes chain them. */
+static uint32_t
+add_file_run(struct vma *vma, struct leaf *leaf, uint32_t index,
+             uint32_t count)
+{
+    struct machine *machine = vma->mm->machine;
+
+    if (machine->policy.rmap->chains_file_pages)
+        return rmap_add_run(machine, vma, leaf, index, count);
+    for (uint32_t i = 0; i < count; i++)
+        page_of(machine, pte_pfn(leaf->pte[index + i]))->map_count++;
+    charge(machine, CHARGE_rmap_update, count);
+    return count;
+}
+
+uint32_t
+mapping_add_run(struct vma *vma, struct leaf *leaf, uint32_t index,
+                uint32_t count)
+{
+    struct machine *machine = vma->mm->machine;
+    enum rss_kind kind = rss_kind_of(machine, leaf->pte[index]);
+    uint32_t added = kind == RSS_ANON
+                         ? rmap_add_run(machine, vma, leaf, index, count)
+                         : add_file_run(vma, leaf, index, count);
+
+    vma->mm->rss_pages[kind] += added;
+    gauge_add(machine, GAUGE_resident_bytes, pages_to_bytes(added));
+    return added;
+}
+
+void
+anon_frame_free(struct mm *mm, pfn_t pfn)
+{
+    struct machine *machine = mm->machine;
+    struct page *page = page_of(machine, pfn);
+    uint32_t owner = mm->uid_holder;
+
+    lru_remove(machine, page);
+    if (mm->creds_changed) {
+        page->holder = HOLDER_MIXED;
+        if (machine->config.nozero_race_fix)
+            owner = 0;
+    }
+    page_free(machine, machine->cpu, pfn, 0, owner);
+}
+
+static void
+remove_file_run(struct machine *machine, struct leaf *leaf, uint32_t index,
+                uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (leaf->pte[index + i] & PTE_DIRTY)
+            page_of(machine, pte_pfn(leaf->pte[index + i]))->flags |=
+                PAGE_DIRTY;
+    if (machine->policy.rmap->chains_file_pages) {
+        rmap_remove_run(machine, leaf, index, count);
+        return;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        page_of(machine, pte_pfn(leaf->pte[index + i]))->map_count--;
+    charge(machine, CHARGE_rmap_update, count);
+}
+
+/* RSS and reverse map of the run; entries are still in place. */
+static void
+unmap_frames(struct mm *mm, struct leaf *leaf, uint32_t index, uint32_t count)
+{
+    struct machine *machine = mm->machine;
+    bool is_file = leaf->pte[index] & PTE_FILE;
+
+    for (uint32_t i = 0; i < count; i++)
+        mm->rss_pages[rss_kind_of(machine, leaf->pte[index + i])]--;
+    gauge_sub(machine, GAUGE_resident_bytes, pages_to_bytes(count));
+    if (is_file)
+        remove_file_run(machine, leaf, index, count);
+    else
+        rmap_remove_run(machine, leaf, index, count);
+}
+
+void
+mapping_clear_run(struct mm *mm, struct leaf *leaf, uint32_t index,
+                  uint32_t count)
+{
+    struct machine *machine = mm->machine;
+    enum pte_class class = pte_class(leaf->pte[index]);
+
+    if (class == PTE_CLASS_ZERO)
+        zero_page_unmap(mm, count);
+    if (class == PTE_CLASS_ANON || class == PTE_CLASS_FILE)
+        unmap_frames(mm, leaf, index, count);
+    for (uint32_t i = 0; i < count; i++) {
+        pfn_t pfn = pte_pfn(leaf->pte[index + i]);
+
+        leaf->pte[index + i] = PTE_NONE;
+        if (class == PTE_CLASS_ANON && page_of(machine, pfn)->map_count == 0)
+            anon_frame_free(mm, pfn);
+    }
+    leaf->used_count -= count;
+    charge(machine, CHARGE_pte_update, count);
+}

@@ -1,0 +1,42 @@
+/*
+ * Runs of PTEs that map frames: what happens to a frame when an entry comes
+ * or goes, whatever kind it is.
+ */
+#pragma once
+
+#include "mm/pagetable.h"
+
+struct machine;
+struct vma;
+
+/* What a PTE is, as far as runs are concerned. */
+enum pte_class {
+    PTE_CLASS_NONE,
+    PTE_CLASS_ANON,
+    PTE_CLASS_FILE,
+    PTE_CLASS_ZERO,
+    PTE_CLASS_GUARD,
+    PTE_CLASS_PURGED,
+};
+enum pte_class pte_class(pte_t pte);
+
+/* Entries from index on that have the class of the first; at most max. */
+uint32_t pte_class_run(const struct leaf *leaf, uint32_t index, uint32_t max);
+
+/*
+ * `count` entries of one class that map frames have just been written: count
+ * maps, reverse map and RSS.  Fewer than count: no memory for the next.
+ */
+uint32_t mapping_add_run(struct vma *vma, struct leaf *leaf, uint32_t index,
+                         uint32_t count);
+
+/*
+ * Clear `count` entries of one class; they may map frames, which are freed
+ * when this was the last mapping of an anonymous one.
+ */
+void mapping_clear_run(struct mm *mm, struct leaf *leaf, uint32_t index,
+                       uint32_t count);
+
+/* Free an anonymous frame that nothing maps, on behalf of `mm` (ownership
+ * under clear=nozero follows from it). */
+void anon_frame_free(struct mm *mm, pfn_t pfn);

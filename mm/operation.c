@@ -1,0 +1,578 @@
+/*
+ * Operations: one call each, carried out in steps.
+ *
+ *   begin --> [call step] --> touches: (prepare, commit)* --> done
+ *
+ * A system call is one step; mmap with populate or locked, mlock and
+ * madvise(POPULATE) go on as touches without exceptions, page by page.  The
+ * recorded driver lets operation_run() take runs of pages instead; both ways
+ * go through touch_prepare() and touch_commit().
+ *
+ * After every step an OOM kill of the task's own process takes effect: the
+ * kernel, too, lets the victim run to the next safe point.
+ */
+#include "mm/operation.h"
+
+#include "mm/machine.h"
+#include "mm/purge.h"
+#include "mm/vrange.h"
+
+#include <errno.h>
+
+enum phase { PHASE_CALL, PHASE_TOUCH, PHASE_POPULATE, PHASE_DONE };
+
+static void
+want_mmap_lock(struct operation *op, enum lock_mode mode)
+{
+    op->wants = (struct lock_request){
+        .kind = LOCK_MMAP, .mode = mode, .object = op->task->mm};
+}
+
+/* The lock that the call takes first: kernel-facts of mmap_sem by era. */
+static void
+plan_lock(struct operation *op)
+{
+    bool old = op->machine->kernel.version < 2006022;
+
+    switch (op->call.kind) {
+    case CALL_TOUCH:
+        want_mmap_lock(op, LOCK_READ);
+        return;
+    case CALL_MADVISE:
+        want_mmap_lock(op, old || op->call.advice > ADVICE_PAGEOUT
+                               ? LOCK_WRITE
+                               : LOCK_READ);
+        return;
+    case CALL_PURGE:
+    case CALL_REUSE:
+    case CALL_VRANGE:
+        if (op->call.kind == CALL_VRANGE ||
+            op->machine->policy.purge->uses_vrange) {
+            op->wants = (struct lock_request){.kind = LOCK_VRANGE,
+                                              .mode = LOCK_WRITE,
+                                              .object = op->task->mm};
+            return;
+        }
+        want_mmap_lock(op, old ? LOCK_WRITE : LOCK_READ);
+        return;
+    case CALL_START:
+    case CALL_SETUID:
+    case CALL_PTRACE:
+        return;
+    case CALL_MMAP:
+    case CALL_MUNMAP:
+    case CALL_MPROTECT:
+    case CALL_MREMAP:
+    case CALL_BRK:
+    case CALL_GUARD:
+    case CALL_MLOCK:
+    case CALL_MUNLOCK:
+    case CALL_REMAP_FILE_PAGES:
+    case CALL_FORK:
+    case CALL_VFORK:
+    case CALL_THREAD:
+    case CALL_EXEC:
+    case CALL_EXIT:
+    case CALL_EXIT_GROUP:
+        want_mmap_lock(op, LOCK_WRITE);
+        return;
+    }
+}
+
+static void
+make_current(struct operation *op)
+{
+    op->machine->current = op->task;
+    op->machine->cpu = op->task ? op->task->cpu : op->call.cpu;
+}
+
+void
+operation_begin(struct operation *op, struct machine *machine,
+                struct task *task, const struct call *call)
+{
+    GArray *runs = op->touch.runs;
+    void (*observe)(void *, uint64_t, uint32_t) = op->touch.observe;
+    void *observe_data = op->touch.observe_data;
+
+    *op = (struct operation){.machine = machine, .task = task, .call = *call};
+    op->touch.runs = runs;
+    op->touch.observe = observe;
+    op->touch.observe_data = observe_data;
+    make_current(op);
+    plan_lock(op);
+    op->phase = PHASE_CALL;
+}
+
+/* Touch a range from here on, keeping what the driver asked to be told. */
+static void
+start_touch(struct operation *op, uint64_t start, uint64_t length,
+            enum touch_access access, bool gup)
+{
+    struct touch old = op->touch;
+    struct touch *touch = &op->touch;
+
+    touch_begin(touch, op->task->mm, start, length, access);
+    touch->gup = gup;
+    touch->tag = op->call.tag;
+    touch->runs = old.runs;
+    touch->observe = old.observe;
+    touch->observe_data = old.observe_data;
+    for (unsigned i = 0; i < OUTCOME_COUNT; i++)
+        touch->outcome_pages[i] = old.outcome_pages[i];
+}
+
+static void
+start_populate(struct operation *op, uint64_t start, uint64_t length,
+               bool strict)
+{
+    op->populate_addr = page_floor(start);
+    op->populate_end = page_ceil(start + length);
+    op->populate_strict = strict;
+    op->touch.end = 0;
+    op->touch.next = 0;
+    op->phase = PHASE_POPULATE;
+}
+
+/* ---- calls ---- */
+
+static void
+do_mmap(struct operation *op)
+{
+    const struct call *call = &op->call;
+    struct mmap_args args = {
+        .addr = call->addr,
+        .length = call->length,
+        .pgoff = call->pgoff,
+        .file = call->file,
+        .prot = call->prot,
+        .flags = call->flags,
+    };
+
+    op->is_syscall = !(call->flags & MM_EXEC_IMAGE);
+    op->result = mm_mmap(op->task->mm, &args);
+    if (op->result >= 0 && (call->flags & (MM_POPULATE | MM_LOCKED)) &&
+        !(call->flags & MM_EXEC_IMAGE))
+        start_populate(op, (uint64_t)op->result, call->length,
+                       /* strict = */ false);
+}
+
+static void
+do_madvise(struct operation *op)
+{
+    const struct call *call = &op->call;
+    bool populates = call->advice == ADVICE_POPULATE_READ ||
+                     call->advice == ADVICE_POPULATE_WRITE;
+
+    op->result = mm_madvise(op->task->mm, call->addr, call->length,
+                            call->advice);
+    if (populates && (op->result == 0 || op->result == -ENOMEM)) {
+        op->result = 0;  // the walk of the pages tells of holes
+        start_populate(op, call->addr, call->length, /* strict = */ true);
+    }
+}
+
+static void
+do_mlock(struct operation *op)
+{
+    op->result = mm_mlock(op->task->mm, op->call.addr, op->call.length);
+    if (op->result == 0)
+        start_populate(op, op->call.addr, op->call.length,
+                       /* strict = */ false);
+}
+
+static void
+do_vrange(struct operation *op)
+{
+    const struct call *call = &op->call;
+    struct machine *machine = op->machine;
+
+    if (!KERNEL_HAS(&machine->kernel, VRANGE) &&
+        !machine->policy.purge->uses_vrange) {
+        op->result = -ENOSYS;
+        return;
+    }
+    if (call->is_volatile)
+        machine->counters.purge_call_count++;
+    else
+        machine->counters.reuse_call_count++;
+    op->result = vrange_call(op->task->mm, call->addr, call->length,
+                             call->is_volatile);
+}
+
+static void
+do_policy_event(struct operation *op)
+{
+    const struct purge_ops *purge = op->machine->policy.purge;
+    struct mm *mm = op->task->mm;
+    struct purge_outcome outcome = {0};
+
+    if (op->call.kind == CALL_GUARD)
+        outcome.result = mm_guard(mm, op->call.addr, op->call.length,
+                                  &outcome.is_call);
+    else if (op->call.kind == CALL_PURGE)
+        outcome = purge->purge(mm, op->call.addr, op->call.length);
+    else
+        outcome = purge->reuse(mm, op->call.addr, op->call.length);
+    op->result = outcome.result;
+    op->is_syscall = outcome.is_call;
+}
+
+/* Emulated by a mapping since 4.0; old kernels' nonlinear PTEs are not
+ * modelled and behave the same here. */
+static void
+do_remap_file_pages(struct operation *op)
+{
+    const struct call *call = &op->call;
+    struct vma *vma = vma_find(op->task->mm, call->addr);
+
+    if (!vma || vma->start > call->addr || !(vma->flags & VM_SHARED) ||
+        !vma->file) {
+        op->result = -EINVAL;
+        return;
+    }
+    struct mmap_args args = {
+        .addr = call->addr,
+        .length = call->length,
+        .pgoff = call->pgoff,
+        .file = vma->file,
+        .prot = vma->flags & VM_ACCESS,
+        .flags = MM_SHARED | MM_FIXED,
+    };
+    int64_t addr = mm_mmap(op->task->mm, &args);
+
+    op->result = addr < 0 ? addr : 0;
+}
+
+static void
+do_start(struct operation *op)
+{
+    op->is_syscall = false;
+    op->result = task_start(op->machine, op->call.uid, op->call.cpu,
+                            &op->call.layout, &op->child);
+}
+
+/* Calls that need the address space; touches are begun, not done. */
+static void
+do_memory_call(struct operation *op)
+{
+    const struct call *call = &op->call;
+    struct mm *mm = op->task->mm;
+
+    switch ((int)call->kind) {
+    case CALL_MMAP:
+        do_mmap(op);
+        return;
+    case CALL_MUNMAP:
+        op->result = mm_munmap(mm, call->addr, call->length);
+        return;
+    case CALL_MPROTECT:
+        op->result = mm_mprotect(mm, call->addr, call->length, call->prot);
+        return;
+    case CALL_MREMAP:
+        op->result = mm_mremap(mm, call->addr, call->length, call->new_length,
+                               call->flags, call->new_addr);
+        return;
+    case CALL_MADVISE:
+        do_madvise(op);
+        return;
+    case CALL_BRK:
+        op->result = mm_brk(mm, call->length, call->nozero);
+        return;
+    case CALL_VRANGE:
+        do_vrange(op);
+        return;
+    case CALL_MLOCK:
+        do_mlock(op);
+        return;
+    case CALL_MUNLOCK:
+        op->result = mm_munlock(mm, call->addr, call->length);
+        return;
+    case CALL_REMAP_FILE_PAGES:
+        do_remap_file_pages(op);
+        return;
+    default:
+        do_policy_event(op);
+        return;
+    }
+}
+
+/* Life and credentials; false: a memory call. */
+static bool
+do_task_call(struct operation *op)
+{
+    const struct call *call = &op->call;
+    struct task *task = op->task;
+
+    switch ((int)call->kind) {
+    case CALL_START:
+        do_start(op);
+        return true;
+    case CALL_FORK:
+        op->result = task_fork(task, call->cpu, &op->child);
+        return true;
+    case CALL_VFORK:
+        op->result = task_vfork(task, call->cpu, &op->child);
+        return true;
+    case CALL_THREAD:
+        op->result = task_thread(task, call->cpu, &op->child);
+        return true;
+    case CALL_EXEC:
+        op->result = task_exec(task, &call->layout);
+        return true;
+    case CALL_EXIT:
+        task_exit(task);
+        return true;
+    case CALL_EXIT_GROUP:
+        task_exit_group(task);
+        return true;
+    case CALL_SETUID:
+        task_setuid(task, call->uid);
+        return true;
+    case CALL_PTRACE:
+        task_ptrace(task, call->target);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void
+do_call(struct operation *op)
+{
+    const struct call *call = &op->call;
+    struct machine *machine = op->machine;
+
+    op->phase = PHASE_DONE;
+    if (call->kind == CALL_TOUCH) {
+        if (call->length == 0)
+            return;
+        start_touch(op, call->addr, call->length, call->access, call->gup);
+        if (call->stride)
+            op->touch.stride = call->stride;
+        op->phase = PHASE_TOUCH;
+        return;
+    }
+    op->is_syscall = true;
+    if (!do_task_call(op))
+        do_memory_call(op);
+    if (!op->is_syscall)
+        return;
+    machine->counters.syscall_count++;
+    charge(machine, CHARGE_syscall, 1);
+    charge(machine, CHARGE_mmap_lock_pair, op->wants.kind == LOCK_MMAP);
+}
+
+/* ---- populate ---- */
+
+static void
+end_populate(struct operation *op, int64_t error)
+{
+    if (op->populate_strict && error)
+        op->result = error;
+    op->phase = PHASE_DONE;
+}
+
+/* Begin the touches of the next VMA of the range to be populated. */
+static void
+populate_next_vma(struct operation *op)
+{
+    struct mm *mm = op->task->mm;
+    struct vma *vma = vma_find(mm, op->populate_addr);
+
+    if (op->populate_addr >= op->populate_end || !vma ||
+        vma->start >= op->populate_end) {
+        end_populate(op, op->populate_addr < op->populate_end ? -ENOMEM : 0);
+        return;
+    }
+    if (vma->start > op->populate_addr) {
+        if (op->populate_strict) {
+            end_populate(op, -ENOMEM);
+            return;
+        }
+        op->populate_addr = vma->start;
+    }
+    uint64_t end = MIN(vma->end, op->populate_end);
+    bool write = (vma->flags & VM_WRITE) && !(vma->flags & VM_SHARED);
+
+    if (op->call.kind == CALL_MADVISE) {
+        write = op->call.advice == ADVICE_POPULATE_WRITE;
+        uint32_t needs = write ? VM_WRITE : VM_ACCESS;
+
+        if (!(vma->flags & needs) || (vma->flags & VM_SPECIAL)) {
+            end_populate(op, -EINVAL);
+            return;
+        }
+    }
+    start_touch(op, op->populate_addr, end - op->populate_addr,
+                write ? TOUCH_WRITE : TOUCH_READ, /* gup = */ true);
+    op->populate_addr = end;
+}
+
+/* A refused page ends a strict populate; others go on with the next VMA. */
+static void
+check_populated(struct operation *op)
+{
+    const uint64_t *pages = op->touch.outcome_pages;
+
+    if (op->touch.no_memory)
+        end_populate(op, -ENOMEM);
+    else if (op->populate_strict &&
+             (pages[OUTCOME_SEGV] || pages[OUTCOME_BUS]))
+        end_populate(op, -EFAULT);
+}
+
+/* ---- driving ---- */
+
+static void
+touch_one_step(struct operation *op)
+{
+    if (touch_is_pending(&op->touch))
+        touch_commit(&op->touch);
+    else
+        touch_prepare(&op->touch, 1);
+}
+
+/* Everything at once: the prepared run is committed back to back. */
+static void
+touch_all(struct touch *touch)
+{
+    while (!touch_is_done(touch)) {
+        touch_prepare(touch, UINT32_MAX);
+        if (touch_is_pending(touch))
+            touch_commit(touch);
+    }
+}
+
+static void
+finish_touch(struct operation *op)
+{
+    if (op->touch.no_memory)
+        op->result = -ENOMEM;
+    else if (op->touch.outcome_pages[OUTCOME_SEGV])
+        op->result = -EFAULT;
+    op->phase = PHASE_DONE;
+}
+
+/* The process was chosen by the OOM killer while it asked for memory. */
+static void
+die_if_killed(struct operation *op)
+{
+    struct task *task = op->task;
+
+    if (!task || !task->oom_killed || !task->mm)
+        return;
+    if (touch_is_pending(&op->touch))
+        touch_abandon(&op->touch);
+    task_exit_group(task);
+    op->result = -ENOMEM;
+    op->phase = PHASE_DONE;
+}
+
+static void
+step_touches(struct operation *op)
+{
+    if (op->phase == PHASE_TOUCH) {
+        touch_one_step(op);
+        if (touch_is_done(&op->touch))
+            finish_touch(op);
+    } else if (op->phase == PHASE_POPULATE) {
+        if (touch_is_done(&op->touch)) {
+            populate_next_vma(op);
+            return;
+        }
+        touch_one_step(op);
+        if (touch_is_done(&op->touch))
+            check_populated(op);
+    }
+}
+
+static void
+step(struct operation *op)
+{
+    if (op->task && !op->task->mm) {  // killed between two steps
+        touch_abandon(&op->touch);
+        op->phase = PHASE_DONE;
+        return;
+    }
+    bool is_begun = op->phase != PHASE_CALL;
+
+    if (!is_begun)
+        do_call(op);
+    /* To begin a touch changes nothing: its first page is the first step. */
+    if (is_begun || op->call.kind == CALL_TOUCH)
+        step_touches(op);
+    die_if_killed(op);
+}
+
+static void
+write_receipt(struct operation *op, const struct receipt *before)
+{
+    struct machine *machine = op->machine;
+    struct receipt *receipt = machine->receipt;
+
+    for (unsigned i = 0; i < CHARGE_COUNT; i++)
+        receipt->charges[i] = machine->charges[i] - before->charges[i];
+    receipt->tlb_flush_count =
+        machine->counters.tlb_flush_count - before->tlb_flush_count;
+    receipt->tlb_ipi_count =
+        machine->counters.tlb_ipi_count - before->tlb_ipi_count;
+}
+
+static struct receipt
+receipt_so_far(const struct machine *machine)
+{
+    struct receipt receipt = {
+        .tlb_flush_count = machine->counters.tlb_flush_count,
+        .tlb_ipi_count = machine->counters.tlb_ipi_count,
+    };
+
+    for (unsigned i = 0; i < CHARGE_COUNT; i++)
+        receipt.charges[i] = machine->charges[i];
+    return receipt;
+}
+
+enum step_status
+operation_step(struct operation *op)
+{
+    make_current(op);
+    if (op->machine->receipt) {
+        struct receipt before = receipt_so_far(op->machine);
+
+        step(op);
+        write_receipt(op, &before);
+    } else {
+        step(op);
+    }
+    return op->phase == PHASE_DONE ? STEP_DONE : STEP_MORE;
+}
+
+bool
+operation_holds_lock(const struct operation *op)
+{
+    return op->phase == PHASE_POPULATE || touch_is_pending(&op->touch);
+}
+
+void
+operation_run(struct operation *op)
+{
+    make_current(op);
+    do_call(op);
+    if (op->phase == PHASE_TOUCH) {
+        touch_all(&op->touch);
+        finish_touch(op);
+    }
+    while (op->phase == PHASE_POPULATE) {
+        populate_next_vma(op);
+        if (op->phase != PHASE_POPULATE)
+            break;
+        touch_all(&op->touch);
+        check_populated(op);
+    }
+    die_if_killed(op);
+}
+
+void
+operation_finish(struct operation *op)
+{
+    touch_abandon(&op->touch);
+}

@@ -1,0 +1,555 @@
+/*
+ * Page tables: allocation, lookup, freeing and moving.
+ *
+ *   root --> directory --> ... --> leaf
+ *   level 0                        level_count - 1
+ *
+ * i386 has root and leaf; PAE a 4-entry root, three preallocated middle
+ * pages, and leaves; x86-64 four levels.  The root is a PGD: a frame counted
+ * as the task's, or a slab object under PAE.
+ *
+ * The preset decides when tables are freed: to 2.6.10 munmap frees them only
+ * when a whole PGD entry has no VMA left, later as soon as no VMA lies in the
+ * span of the table.
+ */
+#include "mm/pagetable.h"
+
+#include "mm/aspace.h"
+#include "mm/machine.h"
+#include "mm/page_alloc.h"
+#include "mm/rmap.h"
+
+/* Address bits below one entry of a directory on `level`. */
+static unsigned
+entry_shift(const struct arch *arch, unsigned level)
+{
+    unsigned shift = PAGE_SHIFT;
+
+    for (unsigned below = level + 1; below < arch->level_count; below++)
+        shift += arch->level_bits[below];
+    return shift;
+}
+
+static uint32_t
+slot_index(const struct arch *arch, unsigned level, uint64_t addr)
+{
+    return (uint32_t)(addr >> entry_shift(arch, level)) &
+           ((1u << arch->level_bits[level]) - 1);
+}
+
+static bool
+holds_leaves(const struct arch *arch, unsigned level)
+{
+    return level + 2 == arch->level_count;
+}
+
+/* A zeroed frame for a table; PFN_NONE: no memory. */
+static pfn_t
+table_frame_alloc(struct mm *mm)
+{
+    struct machine *machine = mm->machine;
+    pfn_t pfn = page_alloc(machine, machine->cpu, PAGE_PAGETABLE, 0);
+
+    if (pfn_is_none(pfn))
+        return pfn;
+    page_of(machine, pfn)->holder = HOLDER_KERNEL;
+    page_of(machine, pfn)->home = mm->id;
+    page_of(machine, pfn)->map_count = 0;
+    machine->counters.clear_page_kernel_count++;
+    machine->counters.pagetable_alloc_count++;
+    charge(machine, CHARGE_pagetable_page, 1);
+    mm->pagetable.page_count++;
+    return pfn;
+}
+
+static void
+table_frame_free(struct mm *mm, pfn_t pfn)
+{
+    struct machine *machine = mm->machine;
+
+    machine->counters.pagetable_free_count++;
+    mm->pagetable.page_count--;
+    page_free(machine, machine->cpu, pfn, 0, 0);
+}
+
+static struct directory *
+directory_new(const struct arch *arch, unsigned level, pfn_t pfn)
+{
+    struct directory *directory = g_new0(struct directory, 1);
+
+    directory->slot = g_new0(void *, (size_t)1 << arch->level_bits[level]);
+    directory->pfn = pfn;
+    return directory;
+}
+
+static void
+directory_delete(struct directory *directory)
+{
+    g_free(directory->slot);
+    g_free(directory);
+}
+
+static struct leaf *
+leaf_new(struct mm *mm, uint64_t base, pfn_t pfn)
+{
+    struct machine *machine = mm->machine;
+    struct leaf *leaf = g_new0(struct leaf, 1);
+
+    leaf->pte = g_new0(pte_t, leaf_entries(machine->arch));
+    leaf->mm = mm;
+    leaf->base = base;
+    leaf->pfn = pfn;
+    if (machine->free_leaf_ids->len) {
+        guint last = machine->free_leaf_ids->len - 1;
+
+        leaf->id = g_array_index(machine->free_leaf_ids, uint32_t, last);
+        g_array_set_size(machine->free_leaf_ids, last);
+        machine->leaves->pdata[leaf->id] = leaf;
+    } else {
+        leaf->id = machine->leaves->len;
+        g_ptr_array_add(machine->leaves, leaf);
+    }
+    return leaf;
+}
+
+static void
+leaf_delete(struct mm *mm, struct leaf *leaf)
+{
+    struct machine *machine = mm->machine;
+
+    mm_assert(leaf->used_count == 0);
+    if (mm->pagetable.last == leaf)
+        mm->pagetable.last = NULL;
+    machine->leaves->pdata[leaf->id] = NULL;
+    g_array_append_val(machine->free_leaf_ids, leaf->id);
+    table_frame_free(mm, leaf->pfn);
+    g_free(leaf->pte);
+    g_free(leaf);
+}
+
+/* PAE: the user's middle pages come with the PGD. */
+static bool
+preallocate_middle(struct mm *mm)
+{
+    struct directory *root = mm->pagetable.root;
+
+    for (uint32_t i = 0; i < mm->pagetable.arch->pmd_prealloc; i++) {
+        pfn_t pfn = table_frame_alloc(mm);
+
+        if (pfn_is_none(pfn))
+            return false;
+        root->slot[i] = directory_new(mm->pagetable.arch, 1, pfn);
+        root->used_count++;
+    }
+    return true;
+}
+
+bool
+pagetable_init(struct mm *mm)
+{
+    struct machine *machine = mm->machine;
+    const struct arch *arch = machine->arch;
+    pfn_t pfn = PFN_NONE;
+
+    mm->pagetable = (struct pagetable){.arch = arch};
+    if (arch->pgd_pages) {
+        pfn = page_alloc(machine, machine->cpu, PAGE_TASK, 0);
+        if (pfn_is_none(pfn))
+            return false;
+        page_of(machine, pfn)->holder = HOLDER_KERNEL;
+        page_of(machine, pfn)->map_count = 0;
+        machine->counters.clear_page_kernel_count++;
+    } else {
+        mm->pagetable.pgd_object = slab_alloc(machine, SLAB_PGD);
+        if (!mm->pagetable.pgd_object)
+            return false;
+    }
+    mm->pagetable.root = directory_new(arch, 0, pfn);
+    if (!preallocate_middle(mm)) {
+        pagetable_finish(mm);
+        return false;
+    }
+    return true;
+}
+
+static void free_subtree(struct mm *mm, unsigned level, void *table);
+
+static void
+free_children(struct mm *mm, unsigned level, struct directory *directory)
+{
+    uint32_t slots = 1u << mm->pagetable.arch->level_bits[level];
+
+    for (uint32_t i = 0; i < slots && directory->used_count; i++) {
+        if (!directory->slot[i])
+            continue;
+        free_subtree(mm, level + 1, directory->slot[i]);
+        directory->slot[i] = NULL;
+        directory->used_count--;
+    }
+}
+
+/* Free a table on `level` and everything below it. */
+static void
+free_subtree(struct mm *mm, unsigned level, void *table)
+{
+    if (level + 1 == mm->pagetable.arch->level_count) {
+        leaf_delete(mm, table);
+        return;
+    }
+    struct directory *directory = table;
+    free_children(mm, level, directory);
+    table_frame_free(mm, directory->pfn);
+    directory_delete(directory);
+}
+
+void
+pagetable_finish(struct mm *mm)
+{
+    struct machine *machine = mm->machine;
+    struct directory *root = mm->pagetable.root;
+
+    if (!root)
+        return;
+    free_children(mm, 0, root);
+    if (mm->pagetable.pgd_object)
+        slab_free(machine, SLAB_PGD, mm->pagetable.pgd_object);
+    else
+        page_free(machine, machine->cpu, root->pfn, 0, 0);
+    directory_delete(root);
+    mm->pagetable.root = NULL;
+}
+
+static bool
+leaf_covers(const struct arch *arch, const struct leaf *leaf, uint64_t addr)
+{
+    return addr - leaf->base < leaf_span_bytes(arch);
+}
+
+struct leaf *
+pagetable_leaf(struct mm *mm, uint64_t addr)
+{
+    struct pagetable *pagetable = &mm->pagetable;
+    const struct arch *arch = pagetable->arch;
+
+    if (pagetable->last && leaf_covers(arch, pagetable->last, addr))
+        return pagetable->last;
+
+    void *table = pagetable->root;
+    for (unsigned level = 0; table && level + 1 < arch->level_count; level++)
+        table =
+            ((struct directory *)table)->slot[slot_index(arch, level, addr)];
+    if (table)
+        pagetable->last = table;
+    return table;
+}
+
+/* The child of a directory that covers addr, made if it is not there. */
+static void *
+child_alloc(struct mm *mm, struct directory *directory, unsigned level,
+            uint64_t addr)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    void **slot = &directory->slot[slot_index(arch, level, addr)];
+
+    if (*slot)
+        return *slot;
+    pfn_t pfn = table_frame_alloc(mm);
+    if (pfn_is_none(pfn))
+        return NULL;
+    if (holds_leaves(arch, level))
+        *slot = leaf_new(mm, addr & ~(leaf_span_bytes(arch) - 1), pfn);
+    else
+        *slot = directory_new(arch, level + 1, pfn);
+    directory->used_count++;
+    return *slot;
+}
+
+struct leaf *
+pagetable_leaf_alloc(struct mm *mm, uint64_t addr)
+{
+    struct leaf *found = pagetable_leaf(mm, addr);
+
+    if (found)
+        return found;
+    void *table = mm->pagetable.root;
+    for (unsigned level = 0;
+         table && level + 1 < mm->pagetable.arch->level_count; level++)
+        table = child_alloc(mm, table, level, addr);
+    if (table)
+        mm->pagetable.last = table;
+    return table;
+}
+
+static struct leaf *
+next_leaf_in(const struct arch *arch, struct directory *directory,
+             unsigned level, uint64_t addr, uint64_t end)
+{
+    unsigned shift = entry_shift(arch, level);
+    uint32_t slots = 1u << arch->level_bits[level];
+
+    for (uint32_t i = slot_index(arch, level, addr); i < slots && addr < end;
+         i++) {
+        void *child = directory->slot[i];
+        struct leaf *leaf = child;
+
+        if (child && !holds_leaves(arch, level))
+            leaf = next_leaf_in(arch, child, level + 1, addr, end);
+        if (leaf)
+            return leaf;
+        addr = ((addr >> shift) + 1) << shift;
+    }
+    return NULL;
+}
+
+struct leaf *
+pagetable_next_leaf(struct mm *mm, uint64_t addr, uint64_t end)
+{
+    if (addr >= end)
+        return NULL;
+    return next_leaf_in(mm->pagetable.arch, mm->pagetable.root, 0, addr, end);
+}
+
+/* What one freeing of tables may touch. */
+struct free_span {
+    uint64_t start, end;      // look at tables that meet this
+    uint64_t floor, ceiling;  // free those that lie within this
+};
+
+static void
+free_tables(struct mm *mm, struct directory *directory, unsigned level,
+            uint64_t base, const struct free_span *span)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    uint64_t entry_bytes = UINT64_C(1) << entry_shift(arch, level);
+    uint32_t slots = 1u << arch->level_bits[level];
+    uint64_t first = span->start > base ? span->start - base : 0;
+    bool keep = level == 0 && arch->pmd_prealloc;
+
+    for (uint64_t i = first / entry_bytes; i < slots; i++) {
+        uint64_t child_base = base + i * entry_bytes;
+
+        if (child_base >= span->end)
+            break;
+        if (!directory->slot[i])
+            continue;
+        if (!keep && child_base >= span->floor &&
+            child_base + entry_bytes <= span->ceiling) {
+            free_subtree(mm, level + 1, directory->slot[i]);
+            directory->slot[i] = NULL;
+            directory->used_count--;
+        } else if (!holds_leaves(arch, level)) {
+            free_tables(mm, directory->slot[i], level + 1, child_base, span);
+        }
+    }
+}
+
+void
+pagetable_free_range(struct mm *mm, uint64_t start, uint64_t end,
+                     uint64_t floor, uint64_t ceiling)
+{
+    struct machine *machine = mm->machine;
+    struct free_span span = {start, end, floor, ceiling};
+
+    if (machine->kernel.pagetable_free == PT_FREE_PGD_SPAN) {
+        uint64_t mask =
+            (UINT64_C(1) << entry_shift(mm->pagetable.arch, 0)) - 1;
+
+        span.floor = (floor + mask) & ~mask;
+        span.ceiling = ceiling & ~mask;
+        span.start = start & ~mask;
+        span.end = (end + mask) & ~mask;
+    }
+    if (span.floor < span.ceiling)
+        free_tables(mm, mm->pagetable.root, 0, 0, &span);
+}
+
+void
+pagetable_free_leaf_if_empty(struct mm *mm, struct leaf *leaf)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    struct directory *directory = mm->pagetable.root;
+    uint64_t base = leaf->base;
+
+    if (leaf->used_count)
+        return;
+    for (unsigned level = 0; !holds_leaves(arch, level); level++)
+        directory = directory->slot[slot_index(arch, level, base)];
+    directory->slot[slot_index(arch, arch->level_count - 2, base)] = NULL;
+    directory->used_count--;
+    leaf_delete(mm, leaf);
+}
+
+/* Unhook a leaf from its directory without freeing it. */
+static void
+leaf_detach(struct mm *mm, struct leaf *leaf)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    struct directory *directory = mm->pagetable.root;
+
+    for (unsigned level = 0; !holds_leaves(arch, level); level++)
+        directory = directory->slot[slot_index(arch, level, leaf->base)];
+    directory->slot[slot_index(arch, arch->level_count - 2, leaf->base)] =
+        NULL;
+    directory->used_count--;
+    mm->pagetable.last = NULL;
+}
+
+/* Hang a detached leaf at another address, if there is none and the upper
+ * levels can be had. */
+static bool
+leaf_attach(struct mm *mm, struct leaf *leaf, uint64_t base)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    struct directory *directory = mm->pagetable.root;
+
+    for (unsigned level = 0; !holds_leaves(arch, level); level++) {
+        directory = child_alloc(mm, directory, level, base);
+        if (!directory)
+            return false;
+    }
+    void **slot =
+        &directory->slot[slot_index(arch, arch->level_count - 2, base)];
+    if (*slot)
+        return false;
+    *slot = leaf;
+    directory->used_count++;
+    leaf->base = base;
+    return true;
+}
+
+static bool
+move_whole_leaf(struct mm *mm, struct leaf *leaf, uint64_t new_addr)
+{
+    uint64_t old_base = leaf->base;
+
+    if (pagetable_leaf(mm, new_addr))
+        return false;
+    leaf_detach(mm, leaf);
+    if (leaf_attach(mm, leaf, new_addr))
+        return true;
+    bool restored = leaf_attach(mm, leaf, old_base);
+    mm_assert(restored);
+    return false;
+}
+
+/* Move the entries of one leaf that lie in [addr, end). */
+static bool
+move_entries(struct mm *mm, struct leaf *from, uint64_t addr, uint64_t end,
+             uint64_t new_addr)
+{
+    struct machine *machine = mm->machine;
+    const struct arch *arch = mm->pagetable.arch;
+
+    for (; addr < end; addr += PAGE_BYTES, new_addr += PAGE_BYTES) {
+        uint32_t from_index = leaf_index(arch, addr);
+        struct leaf *to = pagetable_leaf_alloc(mm, new_addr);
+
+        if (!to)
+            return false;
+        uint32_t to_index = leaf_index(arch, new_addr);
+        if (from->pte[from_index] == PTE_NONE)
+            continue;
+        mm_assert(to->pte[to_index] == PTE_NONE);
+        to->pte[to_index] = from->pte[from_index];
+        to->used_count++;
+        from->pte[from_index] = PTE_NONE;
+        from->used_count--;
+        charge(machine, CHARGE_pte_update, 2);
+        if ((to->pte[to_index] & (PTE_PRESENT | PTE_ZERO)) == PTE_PRESENT)
+            rmap_moved(machine, from, from_index, to, to_index);
+    }
+    return true;
+}
+
+static bool
+move_range(struct mm *mm, uint64_t addr, uint64_t new_addr, uint64_t length)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    uint64_t span = leaf_span_bytes(arch), end = addr + length;
+    struct leaf *leaf;
+
+    for (uint64_t at = addr; (leaf = pagetable_next_leaf(mm, at, end));) {
+        uint64_t first = MAX(at, leaf->base);
+        uint64_t last = MIN(end, leaf->base + span);
+        uint64_t target = new_addr + (first - addr);
+        bool whole = last - first == span && target % span == 0;
+
+        at = last;
+        if (whole && mm->machine->kernel.mremap_moves_tables &&
+            move_whole_leaf(mm, leaf, target))
+            continue;
+        if (!move_entries(mm, leaf, first, last, target))
+            return false;
+    }
+    return true;
+}
+
+bool
+pagetable_move(struct vma *from, uint64_t old_addr, struct vma *to,
+               uint64_t new_addr, uint64_t length)
+{
+    struct mm *mm = from->mm;
+
+    mm_assert(to->mm == mm);
+    if (move_range(mm, old_addr, new_addr, length))
+        return true;
+    /* What the way back needs is still there. */
+    bool restored = move_range(mm, new_addr, old_addr, length);
+    mm_assert(restored);
+    return false;
+}
+
+static uint64_t
+validate_leaf(struct mm *mm, struct leaf *leaf)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    struct machine *machine = mm->machine;
+    uint32_t used_count = 0;
+
+    mm_assert(leaf->mm == mm);
+    mm_assert(page_state(page_of(machine, leaf->pfn)) == PAGE_PAGETABLE);  // T5
+    for (uint32_t i = 0; i < leaf_entries(arch); i++) {
+        pte_t pte = leaf->pte[i];
+        uint64_t addr = leaf->base + ((uint64_t)i << PAGE_SHIFT);
+
+        used_count += pte != PTE_NONE;
+        if (!(pte & PTE_PRESENT))
+            continue;
+        struct vma *vma = vma_find_quiet(mm, addr);
+        mm_assert(vma && vma->start <= addr);  // T2
+    }
+    mm_assert(used_count == leaf->used_count);  // T1
+    return 1;
+}
+
+static uint64_t
+validate_directory(struct mm *mm, struct directory *directory, unsigned level)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    uint64_t page_count = level > 0;
+    uint32_t used_count = 0;
+
+    if (level > 0)
+        mm_assert(page_state(page_of(mm->machine, directory->pfn)) ==
+                  PAGE_PAGETABLE);  // T5
+    for (uint32_t i = 0; i < 1u << arch->level_bits[level]; i++) {
+        if (!directory->slot[i])
+            continue;
+        used_count++;
+        if (holds_leaves(arch, level))
+            page_count += validate_leaf(mm, directory->slot[i]);
+        else
+            page_count +=
+                validate_directory(mm, directory->slot[i], level + 1);
+    }
+    mm_assert(used_count == directory->used_count);  // T3
+    return page_count;
+}
+
+void
+pagetable_validate(struct mm *mm)
+{
+    uint64_t page_count = validate_directory(mm, mm->pagetable.root, 0);
+
+    mm_assert(page_count == mm->pagetable.page_count);  // T4
+}

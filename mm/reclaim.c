@@ -1,0 +1,231 @@
+/*
+ * Reclaim: what can be taken back without swap.
+ *
+ * In this order, as kswapd of 3.9-vrange and MADV_FREE kernels do:
+ *
+ *   1. volatile ranges, coldest first (vrange-full: all pages of a victim)
+ *   2. lazily freed pages that were not written since, oldest first
+ *   3. clean page cache of files on disk, oldest first; a page whose PTE was
+ *      accessed goes round once more
+ *
+ * Anonymous pages stay: swap and the active/inactive lists are not modelled
+ * yet.  When nothing can be had, per-CPU lists are drained; after that the
+ * allocator turns to the OOM killer.
+ */
+#include "mm/reclaim.h"
+
+#include "mm/aspace.h"
+#include "mm/file.h"
+#include "mm/lru.h"
+#include "mm/machine.h"
+#include "mm/mapping.h"
+#include "mm/page_alloc.h"
+#include "mm/rmap.h"
+#include "mm/tlb.h"
+#include "mm/vrange.h"
+
+#define DIRECT_TARGET_PAGES 32  // SWAP_CLUSTER_MAX
+
+void
+reclaim_wake_kswapd(struct machine *machine)
+{
+    machine->kswapd_wanted = true;
+}
+
+/* ---- lazily freed pages ---- */
+
+static bool
+see_if_written(struct leaf *leaf, uint32_t index, void *data)
+{
+    bool *is_written = data;
+    uint64_t addr = leaf->base + pages_to_bytes(index);
+    const struct vma *vma = vma_find_quiet(leaf->mm, addr);
+
+    *is_written = (leaf->pte[index] & PTE_DIRTY) ||
+                  (vma && (vma->flags & VM_LOCKED));
+    return !*is_written;
+}
+
+static bool
+unmap_entry(struct leaf *leaf, uint32_t index, void *data)
+{
+    uint64_t *unmapped = data;
+
+    mapping_clear_run(leaf->mm, leaf, index, 1);
+    tlb_flush(leaf->mm, 1);
+    (*unmapped)++;
+    return true;
+}
+
+/* Drop the page if nobody wrote to it; frames freed (0 or 1). */
+static uint64_t
+discard_lazy(struct machine *machine, struct page *page)
+{
+    bool is_written = false;
+    uint64_t unmapped = 0;
+
+    machine->counters.reclaim_scanned_pages++;
+    rmap_walk(machine, page, see_if_written, &is_written);
+    if (is_written) {
+        lru_remove(machine, page);
+        page->flags &= ~(uint32_t)PAGE_LAZY;
+        lru_link_head(machine, page, LRU_ANON);
+        return 0;
+    }
+    rmap_walk(machine, page, unmap_entry, &unmapped);
+    machine->counters.purge_discarded_pages += unmapped;
+    machine->counters.purge_lazy_pages += unmapped;
+    machine->counters.reclaim_freed_pages++;
+    return 1;
+}
+
+static uint64_t
+reclaim_lazy(struct machine *machine, uint64_t target)
+{
+    const struct lru *lru = &machine->lru[LRU_LAZY];
+    uint64_t freed = 0;
+
+    while (freed < target && lru->count)
+        freed += discard_lazy(machine, &machine->pages[lru->tail]);
+    return freed;
+}
+
+/* ---- page cache ---- */
+
+static bool
+see_if_accessed(struct leaf *leaf, uint32_t index, void *data)
+{
+    bool *is_accessed = data;
+    uint64_t addr = leaf->base + pages_to_bytes(index);
+    const struct vma *vma = vma_find_quiet(leaf->mm, addr);
+
+    if (vma && (vma->flags & VM_LOCKED))
+        *is_accessed = true;
+    if (leaf->pte[index] & PTE_ACCESSED) {
+        leaf->pte[index] &= ~PTE_ACCESSED;
+        *is_accessed = true;
+    }
+    return true;
+}
+
+/* Judge the oldest page of the cache; frames freed (0 or 1). */
+static uint64_t
+judge_file_page(struct machine *machine, struct page *page)
+{
+    bool is_accessed = false;
+    uint64_t unmapped = 0;
+
+    machine->counters.reclaim_scanned_pages++;
+    if (page->map_count)
+        rmap_walk(machine, page, see_if_accessed, &is_accessed);
+    if (page->map_count && !is_accessed)
+        rmap_walk(machine, page, unmap_entry, &unmapped);
+    if (is_accessed || page->map_count || (page->flags & PAGE_DIRTY)) {
+        lru_remove(machine, page);
+        lru_link_head(machine, page, LRU_FILE);
+        return 0;
+    }
+    file_drop_page(machine, machine->cpu, pfn_of(machine, page));
+    machine->counters.reclaim_freed_pages++;
+    machine->reclaimed_mapped_count += unmapped > 0;
+    return 1;
+}
+
+static uint64_t
+reclaim_file(struct machine *machine, uint64_t target)
+{
+    const struct lru *lru = &machine->lru[LRU_FILE];
+    uint64_t freed = 0;
+
+    /* Twice round: the first may only clear accessed bits. */
+    for (uint64_t left = 2 * lru->count; left && freed < target && lru->count;
+         left--)
+        freed += judge_file_page(machine, &machine->pages[lru->tail]);
+    return freed;
+}
+
+static uint64_t
+reclaim_pages(struct machine *machine, uint64_t target)
+{
+    uint64_t freed = vrange_reclaim(machine, target);
+
+    if (freed < target)
+        freed += reclaim_lazy(machine, target - freed);
+    if (freed < target)
+        freed += reclaim_file(machine, target - freed);
+    return freed;
+}
+
+static uint64_t
+drain_all_lists(struct machine *machine)
+{
+    uint64_t before = 0, after = 0;
+
+    for (unsigned i = 0; i < machine->zone_count; i++)
+        before += machine->zones[i].free_pages;
+    for (unsigned cpu = 0; cpu < machine->config.cpu_count; cpu++)
+        pcp_drain(machine, cpu);
+    for (unsigned i = 0; i < machine->zone_count; i++)
+        after += machine->zones[i].free_pages;
+    return after - before;
+}
+
+uint64_t
+reclaim_direct(struct machine *machine, unsigned cpu, enum page_state state,
+               unsigned order)
+{
+    (void)cpu;
+    (void)state;
+    (void)order;
+    uint64_t freed = reclaim_pages(machine, DIRECT_TARGET_PAGES);
+
+    return freed ? freed : drain_all_lists(machine);
+}
+
+static bool
+is_balanced(const struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->zone_count; i++)
+        if (machine->zones[i].managed_pages &&
+            machine->zones[i].free_pages < machine->zones[i].watermark_high)
+            return false;
+    return true;
+}
+
+void
+reclaim_kswapd(struct machine *machine, unsigned cpu)
+{
+    unsigned previous_cpu = machine->cpu;
+
+    machine->cpu = cpu;
+    while (!is_balanced(machine) &&
+           reclaim_pages(machine, DIRECT_TARGET_PAGES) > 0)
+        ;
+    machine->cpu = previous_cpu;
+}
+
+void
+reclaim_pageout(struct vma *vma, uint64_t start, uint64_t end)
+{
+    struct mm *mm = vma->mm;
+    struct machine *machine = mm->machine;
+    const struct arch *arch = mm->pagetable.arch;
+    struct leaf *leaf;
+
+    for (uint64_t at = start; (leaf = pagetable_next_leaf(mm, at, end));) {
+        uint64_t last = MIN(end, leaf->base + leaf_span_bytes(arch));
+
+        for (uint64_t addr = MAX(at, leaf->base); addr < last;
+             addr += PAGE_BYTES) {
+            pte_t pte = leaf->pte[leaf_index(arch, addr)];
+
+            if (pte_class(pte) != PTE_CLASS_ANON)
+                continue;
+            struct page *page = page_of(machine, pte_pfn(pte));
+
+            if ((page->flags & PAGE_LAZY) && page->map_count == 1)
+                discard_lazy(machine, page);
+        }
+        at = leaf->base + leaf_span_bytes(arch);
+    }
+}
