@@ -282,9 +282,9 @@ anon_unlink(struct vma *vma)
     identity_drop(vma);
 }
 
-/* Listings and own VMAs of every family, counted afresh. */
+/* What every family's counts should be, counted afresh. */
 struct census {
-    uint32_t vma_count, active_count;
+    uint32_t vma_count, active_count, child_count;
 };
 
 static void
@@ -331,6 +331,15 @@ validate_homes(struct machine *machine, const struct vma *vma)
     }
 }
 
+static void
+validate_family(const struct anon_family *family, const struct census *census)
+{
+    mm_invariant(N2, family->vma_count > 0);
+    mm_invariant(N2, family->vma_count == census->vma_count);
+    mm_invariant(N3, family->active_count == census->active_count);
+    mm_invariant(N5, family->child_count == census->child_count);
+}
+
 void
 anon_validate(struct machine *machine)
 {
@@ -342,13 +351,10 @@ anon_validate(struct machine *machine)
             census_take_vma(census, vma);
             validate_homes(machine, vma);
         }
-    for (uint32_t i = 1; i < count; i++) {
-        const struct anon_family *family = anon_family_of(machine, i);
-
-        if (!family)
-            continue;
-        mm_invariant(N2, family->vma_count > 0);
-        mm_invariant(N2, family->vma_count == census[i].vma_count);
-        mm_invariant(N3, family->active_count == census[i].active_count);
-    }
+    for (uint32_t i = 1; i < count; i++)
+        if (anon_family_of(machine, i))
+            census[anon_family_of(machine, i)->parent->id].child_count++;
+    for (uint32_t i = 1; i < count; i++)
+        if (anon_family_of(machine, i))
+            validate_family(anon_family_of(machine, i), &census[i]);
 }

@@ -46,8 +46,7 @@ clear_page(struct machine *machine, struct page *page)
 
 /* A frame that goes to `holder` with what its last user left in it. */
 static void
-hand_over_uncleared(struct machine *machine, struct page *page,
-                    uint16_t holder)
+hand_over_uncleared(struct machine *machine, struct page *page, uint16_t holder)
 {
     machine->counters.clear_page_skipped_count++;
     if (page->holder != HOLDER_CLEAN && page->holder != holder) {

@@ -41,8 +41,8 @@
 #include "mm/zero_page.h"
 
 void
-touch_begin(struct touch *touch, struct mm *mm, uint64_t start,
-            uint64_t length, enum touch_access access)
+touch_begin(struct touch *touch, struct mm *mm, uint64_t start, uint64_t length,
+            enum touch_access access)
 {
     *touch = (struct touch){
         .machine = mm->machine,
@@ -144,10 +144,10 @@ touch_content(struct touch *touch, const struct leaf *leaf, uint64_t addr,
 static void
 advance(struct touch *touch, uint64_t pages)
 {
-    uint64_t step = touch->stride == PAGE_BYTES ? pages_to_bytes(pages)
-                                                : touch->stride;
-    uint64_t from = touch->stride == PAGE_BYTES ? page_floor(touch->next)
-                                                : touch->next;
+    uint64_t step =
+        touch->stride == PAGE_BYTES ? pages_to_bytes(pages) : touch->stride;
+    uint64_t from =
+        touch->stride == PAGE_BYTES ? page_floor(touch->next) : touch->next;
 
     touch->next = from + step < from ? touch->end : from + step;
 }
@@ -193,9 +193,9 @@ pages_before(const struct touch *touch, uint64_t addr, uint64_t limit,
 {
     if (touch->stride != PAGE_BYTES)
         return 1;
-    uint64_t end = MIN(page_ceil(touch->end) ? page_ceil(touch->end)
-                                             : ~(PAGE_BYTES - 1),
-                       limit);
+    uint64_t end =
+        MIN(page_ceil(touch->end) ? page_ceil(touch->end) : ~(PAGE_BYTES - 1),
+            limit);
     return (uint32_t)MIN(bytes_to_pages(end - addr), max_pages);
 }
 
@@ -213,8 +213,8 @@ refuse(struct touch *touch, uint64_t addr, const struct vma *vma,
         const struct vma *above = vma_find_quiet(touch->mm, addr);
 
         if (above)
-            limit = above->flags & VM_GROWSDOWN ? addr + PAGE_BYTES
-                                                : above->start;
+            limit =
+                above->flags & VM_GROWSDOWN ? addr + PAGE_BYTES : above->start;
     }
     if (limit <= addr)
         limit = addr + PAGE_BYTES;
@@ -373,8 +373,8 @@ fault_around(struct vma *vma, struct leaf *leaf, uint64_t addr)
     if (window <= PAGE_BYTES)
         return;
     uint64_t from = MAX(addr & ~(window - 1), MAX(vma->start, leaf->base));
-    uint64_t to = MIN(from + window,
-                      MIN(vma->end, leaf->base + leaf_span_bytes(arch)));
+    uint64_t to =
+        MIN(from + window, MIN(vma->end, leaf->base + leaf_span_bytes(arch)));
 
     for (uint64_t at = from; at < to; at += PAGE_BYTES) {
         uint64_t index = vma_index(vma, at);
@@ -438,8 +438,8 @@ map_file(struct touch *touch, struct vma *vma, uint64_t addr)
     if (!get_file_page(touch, vma, addr, &pfn, &is_major))
         return;
     struct leaf *leaf = pagetable_leaf_alloc(touch->mm, addr);
-    if (!leaf || !map_file_page(vma, leaf, addr, pfn,
-                                file_pte_bits(touch, vma))) {
+    if (!leaf ||
+        !map_file_page(vma, leaf, addr, pfn, file_pte_bits(touch, vma))) {
         end_for_want_of_memory(touch);
         return;
     }
@@ -481,8 +481,8 @@ prepare_fresh(struct touch *touch, struct vma *vma, uint64_t addr,
 
 /* A frame with the bytes of `source`; kind FAULT_COPY or FAULT_FILE_COPY. */
 static void
-prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr,
-             pfn_t source, enum fault_kind kind, bool is_major)
+prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t source,
+             enum fault_kind kind, bool is_major)
 {
     struct machine *machine = touch->machine;
     struct fault_work *work = &touch->work;
@@ -561,14 +561,13 @@ purged(struct touch *touch, struct leaf *leaf, uint64_t addr)
 
 /* Entries of the leaf at addr that ask for the same, answered. */
 static void
-dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf,
-         uint64_t addr, uint32_t max_pages)
+dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
+         uint32_t max_pages)
 {
     const struct arch *arch = touch->machine->arch;
     uint32_t index = leaf_index(arch, addr), count = max_pages;
     pte_t pte = leaf ? leaf->pte[index] : PTE_NONE;
-    enum fault_kind kind =
-        classify(touch->machine, vma, pte, touch->access);
+    enum fault_kind kind = classify(touch->machine, vma, pte, touch->access);
 
     if (leaf)
         count = run_length(leaf, index, max_pages, kind, touch->access);
@@ -671,8 +670,8 @@ write_ptes(const struct touch *touch, struct leaf *leaf, uint32_t index,
 
 /* Install frames into entries that are none by now. */
 static uint32_t
-install(struct touch *touch, struct leaf *leaf, uint32_t index,
-        uint32_t first, uint32_t count)
+install(struct touch *touch, struct leaf *leaf, uint32_t index, uint32_t first,
+        uint32_t count)
 {
     struct machine *machine = touch->machine;
     struct fault_work *work = &touch->work;

@@ -213,12 +213,12 @@ validate_pages(struct machine *machine, const struct file *file)
                 continue;
             const struct page *page = &machine->pages[value - 1];
 
-            mm_assert(page_state(page) == PAGE_FILE);          // F1
-            mm_assert(page->home == file->id);                 // F1
-            mm_assert(page->index == chunk * CHUNK_PAGES + i); // F1
+            mm_invariant(F1, page_state(page) == PAGE_FILE);
+            mm_invariant(F1, page->home == file->id);
+            mm_invariant(F1, page->index == chunk * CHUNK_PAGES + i);
             cached_pages++;
         }
-    mm_assert(cached_pages == file->cached_pages);  // F2
+    mm_invariant(F2, cached_pages == file->cached_pages);
 }
 
 void
@@ -232,9 +232,9 @@ file_validate(struct machine *machine)
             continue;
         validate_pages(machine, file);
         for (const struct vma *vma = file->i_mmap; vma; vma = vma->file_next) {
-            mm_assert(vma->file == file);                // F3
-            mm_assert(++vma_count <= file->vma_count);   // F3
+            mm_invariant(F3, vma->file == file);
+            mm_invariant(F3, ++vma_count <= file->vma_count);
         }
-        mm_assert(vma_count == file->vma_count);         // F3
+        mm_invariant(F3, vma_count == file->vma_count);
     }
 }

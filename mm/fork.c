@@ -33,8 +33,8 @@ needs_copy(const struct machine *machine, const struct vma *vma)
     case FORK_COPY_ALL:
         return true;
     case FORK_SKIP_UNFAULTED:
-        return vma->family || (vma->flags & (VM_MAYBE_GUARD | VM_SPECIAL |
-                                             VM_NONLINEAR));
+        return vma->family ||
+               (vma->flags & (VM_MAYBE_GUARD | VM_SPECIAL | VM_NONLINEAR));
     }
     return true;
 }
@@ -76,8 +76,7 @@ share_entry(struct machine *machine, const struct vma *vma, pte_t *parent,
         pte &= ~PTE_WRITE;
         *parent = pte;
         if (!(pte & PTE_FILE))
-            page_of(machine, pte_pfn(pte))->flags &=
-                ~(uint32_t)PAGE_EXCLUSIVE;
+            page_of(machine, pte_pfn(pte))->flags &= ~(uint32_t)PAGE_EXCLUSIVE;
     } else {
         pte &= ~PTE_DIRTY;
     }
@@ -141,9 +140,8 @@ copy_tables(struct vma *child, const struct vma *parent)
         struct leaf *to = pagetable_leaf_alloc(child->mm, first);
 
         at = from->base + span;
-        if (!to ||
-            !copy_leaf(child, from, to, index,
-                       index + (uint32_t)bytes_to_pages(last - first)))
+        if (!to || !copy_leaf(child, from, to, index,
+                              index + (uint32_t)bytes_to_pages(last - first)))
             return false;
     }
     return true;

@@ -31,31 +31,34 @@ gap_start(const struct vma *vma)
 }
 
 static bool
-is_wide_enough(const struct vma *vma, uint64_t length)
-{
-    uint64_t start = gap_start(vma), end = vma_start_gap(vma);
-
-    return end > start && end - start >= length;
-}
-
-static bool
 is_promising(const struct vma *subtree, uint64_t length)
 {
     return subtree && subtree->subtree_gap >= length;
 }
 
-/* Does the gap below the VMA reach up, or begin low, enough for the window?
- * VMAs on the far side of one that does not are of no use either. */
+/* Does the gap below the VMA end high enough, or begin low enough, for the
+ * window?  Gaps on the far side of one that does not are of no use either.
+ * The room that a stack keeps is left out of this question: it may cover
+ * several VMAs below, whose gaps are of use. */
 static bool
-reaches_up(const struct vma *vma, const struct window *window)
+ends_high(const struct vma *vma, const struct window *window)
 {
-    return vma_start_gap(vma) >= window->low + window->length;
+    return vma->start >= window->low + window->length;
 }
 
 static bool
 begins_low(const struct vma *vma, const struct window *window)
 {
     return gap_start(vma) <= window->high - window->length;
+}
+
+static bool
+fits(const struct vma *vma, const struct window *window)
+{
+    uint64_t start = MAX(gap_start(vma), window->low);
+    uint64_t end = MIN(vma_start_gap(vma), window->high);
+
+    return end >= start + window->length;
 }
 
 /* From a node whose subtree is done, up to the first node that was left
@@ -87,14 +90,14 @@ lowest_gap(const struct mm *mm, const struct window *window,
     if (!is_promising(vma, window->length))
         return NULL;
     while (vma) {
-        while (is_new && reaches_up(vma, window) &&
+        while (is_new && ends_high(vma, window) &&
                is_promising(vma->left, window->length)) {
             vma = vma->left;
             ++*probe_count;
         }
         if (!begins_low(vma, window))
             return NULL;
-        if (reaches_up(vma, window) && is_wide_enough(vma, window->length))
+        if (fits(vma, window))
             return vma;
         is_new = is_promising(vma->right, window->length);
         if (is_new) {
@@ -124,9 +127,9 @@ highest_gap(const struct mm *mm, const struct window *window,
             vma = vma->right;
             ++*probe_count;
         }
-        if (!reaches_up(vma, window))
+        if (!ends_high(vma, window))
             return NULL;
-        if (begins_low(vma, window) && is_wide_enough(vma, window->length))
+        if (fits(vma, window))
             return vma;
         is_new = is_promising(vma->left, window->length);
         if (is_new) {

@@ -16,8 +16,7 @@ lru_init(struct machine *machine)
 {
     for (unsigned i = 0; i < LRU_LIST_COUNT; i++)
         machine->lru[i] = (struct lru){.head = NIL, .tail = NIL};
-    machine->lru_batches =
-        g_new0(struct lru_batch, machine->config.cpu_count);
+    machine->lru_batches = g_new0(struct lru_batch, machine->config.cpu_count);
     mm_assert(machine->kernel.lru_batch_pages <=
               G_N_ELEMENTS(machine->lru_batches[0].pfns));
 }
@@ -153,14 +152,14 @@ validate_list(const struct machine *machine, unsigned list)
          prev = pfn, pfn = machine->pages[pfn].next) {
         const struct page *page = &machine->pages[pfn];
 
-        mm_assert(page->flags & PAGE_LRU);        // L1
-        mm_assert(lru_list_of(page) == list);     // L1
-        mm_assert(page->prev == prev);            // L1
-        mm_assert(!(page->flags & PAGE_IN_BATCH)); // L2
-        mm_assert(++count <= lru->count);         // L3
+        mm_invariant(L1, page->flags & PAGE_LRU);
+        mm_invariant(L1, lru_list_of(page) == list);
+        mm_invariant(L1, page->prev == prev);
+        mm_invariant(L2, !(page->flags & PAGE_IN_BATCH));
+        mm_invariant(L3, ++count <= lru->count);
     }
-    mm_assert(lru->tail == prev);                 // L1
-    mm_assert(count == lru->count);               // L3
+    mm_invariant(L1, lru->tail == prev);
+    mm_invariant(L3, count == lru->count);
 }
 
 void
@@ -175,8 +174,8 @@ lru_validate(struct machine *machine)
         for (uint32_t i = 0; i < batch->count; i++) {
             const struct page *page = &machine->pages[batch->pfns[i]];
 
-            mm_assert(page->flags & PAGE_IN_BATCH);  // L2
-            mm_assert(!(page->flags & PAGE_LRU));    // L2
+            mm_invariant(L2, page->flags & PAGE_IN_BATCH);
+            mm_invariant(L2, !(page->flags & PAGE_LRU));
         }
     }
 }

@@ -150,8 +150,8 @@ machine_holder_of(struct machine *machine, uint64_t uid)
     return (uint16_t)(HOLDER_FIRST_UID + machine->uids->len - 1);
 }
 
-static enum mm_gauge
-gauge_of_state(enum page_state state)
+enum mm_gauge
+page_state_gauge(enum page_state state)
 {
     switch (state) {
     case PAGE_ANON:
@@ -171,8 +171,7 @@ gauge_of_state(enum page_state state)
     case PAGE_STATE_COUNT:
         break;
     }
-    mm_assert(!"a frame in use has a kind");
-    return GAUGE_free_bytes;
+    return GAUGE_COUNT;
 }
 
 void
@@ -182,7 +181,7 @@ gauge_frames_taken(struct machine *machine, enum page_state state,
     uint64_t bytes = pages_to_bytes(pages);
 
     gauge_sub(machine, GAUGE_free_bytes, bytes);
-    gauge_add(machine, gauge_of_state(state), bytes);
+    gauge_add(machine, page_state_gauge(state), bytes);
     if (machine->gauge[GAUGE_free_bytes] < machine->peak[GAUGE_free_bytes]) {
         machine->peak[GAUGE_free_bytes] = machine->gauge[GAUGE_free_bytes];
         machine->peak_pending = true;
@@ -210,6 +209,6 @@ gauge_frames_given(struct machine *machine, enum page_state state,
     uint64_t bytes = pages_to_bytes(pages);
 
     machine_settle_peak(machine);
-    gauge_sub(machine, gauge_of_state(state), bytes);
+    gauge_sub(machine, page_state_gauge(state), bytes);
     gauge_add(machine, GAUGE_free_bytes, bytes);
 }

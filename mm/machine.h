@@ -175,6 +175,9 @@ gauge_sub(struct machine *machine, enum mm_gauge gauge, uint64_t amount)
     machine->gauge[gauge] -= amount;
 }
 
+/* The gauge that frames of that state count in; GAUGE_COUNT: not in use. */
+enum mm_gauge page_state_gauge(enum page_state state);
+
 /* Frames change hands: `gauge` is the kind that gains or loses them.  Used by
  * the page allocator alone. */
 void gauge_frames_taken(struct machine *machine, enum page_state state,

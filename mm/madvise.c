@@ -114,8 +114,8 @@ free_lazily(struct machine *machine, pte_t *pte)
     if (page->flags & PAGE_LAZY)
         return;
     lru_remove(machine, page);
-    page->flags = (page->flags & ~(uint32_t)(PAGE_ACTIVE | PAGE_REFERENCED)) |
-                  PAGE_LAZY;
+    page->flags =
+        (page->flags & ~(uint32_t)(PAGE_ACTIVE | PAGE_REFERENCED)) | PAGE_LAZY;
     lru_link_head(machine, page, LRU_LAZY);
 }
 
@@ -152,8 +152,9 @@ lazy_free(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
         uint32_t index = leaf_index(arch, first);
 
         at = leaf->base + span;
-        pages += free_leaf_lazily(mm->machine, leaf, index,
-                                  index + (uint32_t)bytes_to_pages(last - first));
+        pages +=
+            free_leaf_lazily(mm->machine, leaf, index,
+                             index + (uint32_t)bytes_to_pages(last - first));
     }
     if (pages)
         tlb_flush(mm, pages);
@@ -197,8 +198,7 @@ mark_guard(struct machine *machine, struct leaf *leaf, uint32_t index)
 }
 
 static int64_t
-guard_install(struct vma *vma, uint64_t start, uint64_t end,
-              enum advice advice)
+guard_install(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
 {
     struct mm *mm = vma->mm;
     struct machine *machine = mm->machine;
@@ -223,8 +223,7 @@ guard_install(struct vma *vma, uint64_t start, uint64_t end,
 }
 
 static int64_t
-guard_remove(struct vma *vma, uint64_t start, uint64_t end,
-             enum advice advice)
+guard_remove(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
 {
     struct mm *mm = vma->mm;
     const struct arch *arch = mm->pagetable.arch;
@@ -293,16 +292,14 @@ flag_change_of(enum advice advice)
 }
 
 static int64_t
-change_flags(struct vma *vma, uint64_t start, uint64_t end,
-             enum advice advice)
+change_flags(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
 {
     struct flag_change change = flag_change_of(advice);
     uint32_t flags = (vma->flags & ~change.clear) | change.set;
 
     if ((vma->flags & VM_SPECIAL) && advice == ADVICE_DOFORK)
         return -EINVAL;
-    if (advice == ADVICE_WIPEONFORK &&
-        (vma->file || (vma->flags & VM_SHARED)))
+    if (advice == ADVICE_WIPEONFORK && (vma->file || (vma->flags & VM_SHARED)))
         return -EINVAL;
     if (flags == vma->flags)
         return 0;

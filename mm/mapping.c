@@ -46,8 +46,7 @@ rss_kind_of(struct machine *machine, pte_t pte)
 
 /* Frames of files have a map count; only some schemes chain them. */
 static uint32_t
-add_file_run(struct vma *vma, struct leaf *leaf, uint32_t index,
-             uint32_t count)
+add_file_run(struct vma *vma, struct leaf *leaf, uint32_t index, uint32_t count)
 {
     struct machine *machine = vma->mm->machine;
 

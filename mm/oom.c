@@ -59,8 +59,8 @@ badness(const struct task *task)
 {
     const struct machine *machine = task->machine;
     const struct mm *mm = task->mm;
-    uint64_t total = machine->ram_pages +
-                     bytes_to_pages(machine->config.swap_bytes);
+    uint64_t total =
+        machine->ram_pages + bytes_to_pages(machine->config.swap_bytes);
     uint64_t points = rss_pages(mm);
 
     switch (machine->kernel.oom) {

@@ -39,9 +39,8 @@ plan_lock(struct operation *op)
         want_mmap_lock(op, LOCK_READ);
         return;
     case CALL_MADVISE:
-        want_mmap_lock(op, old || op->call.advice > ADVICE_PAGEOUT
-                               ? LOCK_WRITE
-                               : LOCK_READ);
+        want_mmap_lock(op, old || op->call.advice > ADVICE_PAGEOUT ? LOCK_WRITE
+                                                                   : LOCK_READ);
         return;
     case CALL_PURGE:
     case CALL_REUSE:
@@ -163,8 +162,8 @@ do_madvise(struct operation *op)
     bool populates = call->advice == ADVICE_POPULATE_READ ||
                      call->advice == ADVICE_POPULATE_WRITE;
 
-    op->result = mm_madvise(op->task->mm, call->addr, call->length,
-                            call->advice);
+    op->result =
+        mm_madvise(op->task->mm, call->addr, call->length, call->advice);
     if (populates && (op->result == 0 || op->result == -ENOMEM)) {
         op->result = 0;  // the walk of the pages tells of holes
         start_populate(op, call->addr, call->length, /* strict = */ true);
@@ -195,8 +194,8 @@ do_vrange(struct operation *op)
         machine->counters.purge_call_count++;
     else
         machine->counters.reuse_call_count++;
-    op->result = vrange_call(op->task->mm, call->addr, call->length,
-                             call->is_volatile);
+    op->result =
+        vrange_call(op->task->mm, call->addr, call->length, call->is_volatile);
 }
 
 static void
@@ -207,8 +206,8 @@ do_policy_event(struct operation *op)
     struct purge_outcome outcome = {0};
 
     if (op->call.kind == CALL_GUARD)
-        outcome.result = mm_guard(mm, op->call.addr, op->call.length,
-                                  &outcome.is_call);
+        outcome.result =
+            mm_guard(mm, op->call.addr, op->call.length, &outcome.is_call);
     else if (op->call.kind == CALL_PURGE)
         outcome = purge->purge(mm, op->call.addr, op->call.length);
     else
@@ -416,8 +415,7 @@ check_populated(struct operation *op)
 
     if (op->touch.no_memory)
         end_populate(op, -ENOMEM);
-    else if (op->populate_strict &&
-             (pages[OUTCOME_SEGV] || pages[OUTCOME_BUS]))
+    else if (op->populate_strict && (pages[OUTCOME_SEGV] || pages[OUTCOME_BUS]))
         end_populate(op, -EFAULT);
 }
 

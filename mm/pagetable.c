@@ -351,8 +351,7 @@ pagetable_free_range(struct mm *mm, uint64_t start, uint64_t end,
     struct free_span span = {start, end, floor, ceiling};
 
     if (machine->kernel.pagetable_free == PT_FREE_PGD_SPAN) {
-        uint64_t mask =
-            (UINT64_C(1) << entry_shift(mm->pagetable.arch, 0)) - 1;
+        uint64_t mask = (UINT64_C(1) << entry_shift(mm->pagetable.arch, 0)) - 1;
 
         span.floor = (floor + mask) & ~mask;
         span.ceiling = ceiling & ~mask;
@@ -388,8 +387,7 @@ leaf_detach(struct mm *mm, struct leaf *leaf)
 
     for (unsigned level = 0; !holds_leaves(arch, level); level++)
         directory = directory->slot[slot_index(arch, level, leaf->base)];
-    directory->slot[slot_index(arch, arch->level_count - 2, leaf->base)] =
-        NULL;
+    directory->slot[slot_index(arch, arch->level_count - 2, leaf->base)] = NULL;
     directory->used_count--;
     mm->pagetable.last = NULL;
 }
@@ -507,7 +505,7 @@ validate_leaf(struct mm *mm, struct leaf *leaf)
     uint32_t used_count = 0;
 
     mm_assert(leaf->mm == mm);
-    mm_assert(page_state(page_of(machine, leaf->pfn)) == PAGE_PAGETABLE);  // T5
+    mm_invariant(T5, page_state(page_of(machine, leaf->pfn)) == PAGE_PAGETABLE);
     for (uint32_t i = 0; i < leaf_entries(arch); i++) {
         pte_t pte = leaf->pte[i];
         uint64_t addr = leaf->base + ((uint64_t)i << PAGE_SHIFT);
@@ -516,9 +514,9 @@ validate_leaf(struct mm *mm, struct leaf *leaf)
         if (!(pte & PTE_PRESENT))
             continue;
         struct vma *vma = vma_find_quiet(mm, addr);
-        mm_assert(vma && vma->start <= addr);  // T2
+        mm_invariant(T2, vma && vma->start <= addr);
     }
-    mm_assert(used_count == leaf->used_count);  // T1
+    mm_invariant(T1, used_count == leaf->used_count);
     return 1;
 }
 
@@ -530,8 +528,8 @@ validate_directory(struct mm *mm, struct directory *directory, unsigned level)
     uint32_t used_count = 0;
 
     if (level > 0)
-        mm_assert(page_state(page_of(mm->machine, directory->pfn)) ==
-                  PAGE_PAGETABLE);  // T5
+        mm_invariant(T5, page_state(page_of(mm->machine, directory->pfn)) ==
+                             PAGE_PAGETABLE);
     for (uint32_t i = 0; i < 1u << arch->level_bits[level]; i++) {
         if (!directory->slot[i])
             continue;
@@ -539,10 +537,9 @@ validate_directory(struct mm *mm, struct directory *directory, unsigned level)
         if (holds_leaves(arch, level))
             page_count += validate_leaf(mm, directory->slot[i]);
         else
-            page_count +=
-                validate_directory(mm, directory->slot[i], level + 1);
+            page_count += validate_directory(mm, directory->slot[i], level + 1);
     }
-    mm_assert(used_count == directory->used_count);  // T3
+    mm_invariant(T3, used_count == directory->used_count);
     return page_count;
 }
 
@@ -551,5 +548,5 @@ pagetable_validate(struct mm *mm)
 {
     uint64_t page_count = validate_directory(mm, mm->pagetable.root, 0);
 
-    mm_assert(page_count == mm->pagetable.page_count);  // T4
+    mm_invariant(T4, page_count == mm->pagetable.page_count);
 }

@@ -28,8 +28,7 @@ static const struct policy_value clear_values[] = {
      NULL},
     {"on-free", "init_on_free: cleared when freed (5.3)", "on-alloc"},
     {"prezero", "an idle scrubber keeps a pool of zeroed pages", "on-alloc"},
-    {"never", "nothing is cleared: unsafe, shows that leaks are counted",
-     NULL},
+    {"never", "nothing is cleared: unsafe, shows that leaks are counted", NULL},
     {NULL, NULL, NULL},
 };
 
@@ -99,8 +98,7 @@ static const struct policy_value purge_values[] = {
 
 static const struct policy_value fork_values[] = {
     {"copy-all", "every page table is copied (to 2.6.14)", NULL},
-    {"skip-unfaulted", "only what a fault could not bring back (2.6.15)",
-     NULL},
+    {"skip-unfaulted", "only what a fault could not bring back (2.6.15)", NULL},
     {"share-tables", "page tables shared copy-on-write", "skip-unfaulted"},
     {NULL, NULL, NULL},
 };
@@ -231,8 +229,7 @@ const struct policy_axis policy_axes[] = {
     {"guard", "how a guard page is made", guard_values, guard_set, guard_get},
     {"purge", "how an allocator gives pages up", purge_values, purge_set,
      purge_get},
-    {"fork", "which page tables fork copies", fork_values, fork_set,
-     fork_get},
+    {"fork", "which page tables fork copies", fork_values, fork_set, fork_get},
     {"cow", "when a write-protected page is kept", cow_values, cow_set,
      cow_get},
     {"thp", "transparent huge pages", thp_values, set_nothing, get_first},

@@ -41,8 +41,8 @@ see_if_written(struct leaf *leaf, uint32_t index, void *data)
     uint64_t addr = leaf->base + pages_to_bytes(index);
     const struct vma *vma = vma_find_quiet(leaf->mm, addr);
 
-    *is_written = (leaf->pte[index] & PTE_DIRTY) ||
-                  (vma && (vma->flags & VM_LOCKED));
+    *is_written =
+        (leaf->pte[index] & PTE_DIRTY) || (vma && (vma->flags & VM_LOCKED));
     return !*is_written;
 }
 

@@ -71,8 +71,8 @@ task_create(struct machine *machine, unsigned cpu, uint64_t uid)
 
     if (!object)
         return NULL;
-    pfn_t stack = page_alloc(machine, machine->cpu, PAGE_TASK,
-                             stack_order(machine));
+    pfn_t stack =
+        page_alloc(machine, machine->cpu, PAGE_TASK, stack_order(machine));
     if (pfn_is_none(stack)) {
         slab_free(machine, SLAB_TASK, object);
         return NULL;

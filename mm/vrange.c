@@ -72,8 +72,8 @@ range_create(struct mm *mm, uint64_t start, uint64_t end, bool purged)
 
     if (!range)
         return NULL;
-    *range = (struct vrange){
-        .start = start, .end = end, .purged = purged, .mm = mm};
+    *range =
+        (struct vrange){.start = start, .end = end, .purged = purged, .mm = mm};
     return range;
 }
 
@@ -355,9 +355,9 @@ validate_set(const struct mm *mm)
         const struct vrange *range = ranges->pdata[i];
         const struct vrange *before = i ? ranges->pdata[i - 1] : NULL;
 
-        mm_assert(range->start < range->end);              // R1
-        mm_assert(!before || before->end <= range->start); // R1
-        mm_assert(range->mm == mm);                        // R1
+        mm_invariant(R1, range->start < range->end);
+        mm_invariant(R1, !before || before->end <= range->start);
+        mm_invariant(R1, range->mm == mm);
     }
     return ranges->len;
 }
@@ -372,6 +372,6 @@ vrange_validate(const struct machine *machine)
             owned += validate_set(mm);
     for (const struct vrange *range = machine->vrange_lru_head; range;
          range = range->lru_next)
-        mm_assert(++listed <= owned);  // R2
-    mm_assert(listed == owned);        // R2
+        mm_invariant(R2, ++listed <= owned);
+    mm_invariant(R2, listed == owned);
 }

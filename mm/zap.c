@@ -50,8 +50,7 @@ flush_zapped(struct mm *mm, uint64_t mapped_pages)
 }
 
 uint64_t
-zap_vma_range(struct vma *vma, uint64_t start, uint64_t end,
-              enum zap_mode mode)
+zap_vma_range(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
 {
     struct mm *mm = vma->mm;
     const struct arch *arch = mm->pagetable.arch;
@@ -67,8 +66,7 @@ zap_vma_range(struct vma *vma, uint64_t start, uint64_t end,
 
         at = leaf->base + span;
         zap_leaf(mm, leaf, index,
-                 index + (uint32_t)bytes_to_pages(last - first), mode,
-                 &zapped);
+                 index + (uint32_t)bytes_to_pages(last - first), mode, &zapped);
         if (mode == ZAP_DONTNEED && mm->machine->kernel.pagetable_reclaim &&
             last - first == span)
             pagetable_free_leaf_if_empty(mm, leaf);
