@@ -33,6 +33,9 @@ static const struct {
     {"ebizzy --chunk-size 99999999T", WORKLOAD_ERROR_VALUE,
      "--chunk-size of ebizzy: expected a size from 8 to 1T, "
      "found \"99999999T\""},
+    {"ebizzy --chunk-size 16777217T", WORKLOAD_ERROR_VALUE,  // 2^64 + 1T
+     "--chunk-size of ebizzy: expected a size from 8 to 1T, "
+     "found \"16777217T\""},
     {"ebizzy --chunk-size 4KB", WORKLOAD_ERROR_VALUE,
      "--chunk-size of ebizzy: expected a size from 8 to 1T, found \"4KB\""},
     {"ebizzy --chunk-size=", WORKLOAD_ERROR_VALUE,

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/workloads/generated.h"
+#include "workloads/random.h"
 
 enum { PAGES = 256 };  // of a table of 1M
 
@@ -84,6 +85,17 @@ START_TEST(a_fraction_of_the_pages_is_written_evenly_spaced)
 }
 END_TEST
 
+START_TEST(chance_is_the_published_splitmix64)
+{
+    struct random random = {1234567};
+
+    ck_assert_uint_eq(random_next(&random), UINT64_C(6457827717110365317));
+    ck_assert_uint_eq(random_next(&random), UINT64_C(3203168211198807973));
+    for (unsigned i = 0; i < 1000; i++)
+        ck_assert_uint_lt(random_below(&random, 3), 3);
+}
+END_TEST
+
 START_TEST(shuffling_changes_the_order_and_nothing_else)
 {
     struct generated straight, shuffled, other;
@@ -138,6 +150,7 @@ main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_loop_test(tests, a_fraction_of_the_pages_is_written_evenly_spaced,
                         0, G_N_ELEMENTS(fractions));
+    tcase_add_test(tests, chance_is_the_published_splitmix64);
     tcase_add_test(tests, shuffling_changes_the_order_and_nothing_else);
     tcase_add_test(tests, processes_and_their_children_do_the_same);
     suite_add_tcase(suite, tests);
