@@ -194,6 +194,23 @@ keep_comment(struct trace_reader *reader, size_t length)
                         g_strndup(reader->text.start, length));
 }
 
+static bool
+take_header(struct trace_reader *reader, unsigned bit, const char *word,
+            bool (*read)(struct trace_reader *reader))
+{
+    struct trace_text *text = &reader->text;
+    if (reader->trace->events->len > 0 || (reader->headers_seen >> bit & 1))
+        return trace_text_fail_found(text, text->start, TRACE_ERROR_ORDER,
+                                     "a header once and above the events",
+                                     word);
+    reader->headers_seen |= 1u << bit;
+    if (!read(reader))
+        return false;
+    return !trace_text_next(text) ||
+           trace_text_fail(text, text->at, TRACE_ERROR_SYNTAX,
+                           "the end of the line");
+}
+
 /* A line that begins with `#`: a header line or a comment. */
 static bool
 read_comment(struct trace_reader *reader, size_t length)
@@ -202,22 +219,11 @@ read_comment(struct trace_reader *reader, size_t length)
         const char *word;
         bool (*read)(struct trace_reader *reader);
     } headers[] = {{"#touches", read_touches}, {"#rewrite", read_rewrite}};
-    struct trace_text *text = &reader->text;
-    bool is_above_events = reader->trace->events->len == 0;
     for (unsigned i = 0; i < G_N_ELEMENTS(headers); i++) {
-        if (!trace_text_take_word(text, headers[i].word))
-            continue;
-        if (!is_above_events || (reader->headers_seen >> i & 1))
-            return trace_text_fail(text, text->start, TRACE_ERROR_ORDER,
-                                   "this header once and above the events");
-        reader->headers_seen |= 1u << i;
-        if (!headers[i].read(reader))
-            return false;
-        return !trace_text_next(text) ||
-               trace_text_fail(text, text->at, TRACE_ERROR_SYNTAX,
-                               "the end of the line");
+        if (trace_text_take_word(&reader->text, headers[i].word))
+            return take_header(reader, i, headers[i].word, headers[i].read);
     }
-    if (is_above_events)
+    if (reader->trace->events->len == 0)
         keep_comment(reader, length);
     return true;
 }
