@@ -236,11 +236,10 @@ static int
 check_args(const struct mm *mm, const struct mmap_args *args)
 {
     uint64_t length = page_ceil(args->length);
-    bool is_file = args->file, is_shared = args->flags & MM_SHARED;
 
     if (!args->length)
         return -EINVAL;
-    if (is_file && (args->flags & MM_NOZERO) &&
+    if (args->file && (args->flags & MM_NOZERO) &&
         mm->machine->policy.clear == CLEAR_NOZERO)
         return -EINVAL;
     if (!length)
@@ -249,8 +248,6 @@ check_args(const struct mm *mm, const struct mmap_args *args)
         return -EOVERFLOW;
     if (mm->map_count > mm_map_count_max(mm))
         return -ENOMEM;
-    if ((is_file || is_shared) && (args->flags & MM_GROWSDOWN))
-        return -EINVAL;
     return 0;
 }
 
@@ -397,6 +394,10 @@ mm_mmap(struct mm *mm, const struct mmap_args *args)
     };
     if (!mm_lock_fits(mm, request.flags, length))
         return -EAGAIN;
+    /* Only private anonymous memory can grow. */
+    if ((args->flags & MM_GROWSDOWN) &&
+        (args->file || (args->flags & MM_SHARED)))
+        return -EINVAL;
     error = map_with_file(&request, args);
     return error ? error : addr;
 }

@@ -105,7 +105,8 @@ check_vma(const struct remap *remap)
         return -EINVAL;
     if ((remap->flags & MREMAP_KEEP_OLD) && (vma->flags & VM_SPECIAL))
         return -EINVAL;
-    if (remap->old_length > vma->end - remap->addr)
+    /* What a shrinking mapping gives up may lie in other VMAs. */
+    if (MIN(remap->old_length, remap->new_length) > vma->end - remap->addr)
         return -EFAULT;
     if (remap->new_length == remap->old_length)
         return 0;
@@ -358,7 +359,7 @@ remap_all(const struct remap *whole)
 
     if (!vma)
         return -EFAULT;
-    while (vma && vma->start < end) {
+    while (at < end && vma && vma->start < end) {
         struct remap part = *whole;
         bool crosses = at > whole->addr || vma->end < end;
 
