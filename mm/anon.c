@@ -349,7 +349,8 @@ anon_validate(struct machine *machine)
     for (struct mm *mm = machine->mms; mm; mm = mm->next)
         for (struct vma *vma = mm->first; vma; vma = vma->next) {
             census_take_vma(census, vma);
-            validate_homes(machine, vma);
+            if (machine->policy.rmap->needs_linear_vmas)
+                validate_homes(machine, vma);
         }
     for (uint32_t i = 1; i < count; i++)
         if (anon_family_of(machine, i))

@@ -15,7 +15,8 @@
  *       their chain; a family without VMAs is gone.
  *   N3  active_count is the number of VMAs whose own family it is.
  *   N4  An anonymous page mapped by a VMA has a home in the VMA's chain (or
- *       its family).
+ *       its family) -- where the reverse map goes by homes: 2.6.2 with
+ *       pte-chain merges VMAs of different origin.
  *   N5  child_count is the number of families whose parent it is.
  */
 #pragma once

@@ -39,6 +39,17 @@ reserved_pages_of(const struct machine *machine)
         page_ceil(machine->config.kernel_image_bytes + record_bytes));
 }
 
+/* Objects that the preset's kernel did not have, but that a policy axis may
+ * bring: the sizes of the first kernel that had them. */
+static void
+default_sizes(struct kernel_sizes *sizes, bool is_64bit)
+{
+    if (!sizes->anon_vma)
+        sizes->anon_vma = is_64bit ? 24 : 12;
+    if (!sizes->anon_vma_chain)
+        sizes->anon_vma_chain = is_64bit ? 48 : 24;
+}
+
 /* Caches of the core; a reverse-map scheme sets up its own. */
 static void
 init_slabs(struct machine *machine)
@@ -67,6 +78,7 @@ machine_create(const struct machine_config *config)
     machine->policy = config->policy;
     machine->sizes = config->arch->is_64bit ? config->kernel.sizes64
                                             : config->kernel.sizes32;
+    default_sizes(&machine->sizes, config->arch->is_64bit);
     machine->ram_pages = bytes_to_pages(config->ram_bytes);
     machine->reserved_pages = reserved_pages_of(machine);
     mm_assert(machine->reserved_pages < machine->ram_pages);

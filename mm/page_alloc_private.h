@@ -37,8 +37,8 @@ void pcp_init(struct machine *machine, struct zone *zone);
 void pcp_finish(struct machine *machine, struct zone *zone);
 /* Orders below this one go through per-CPU lists. */
 unsigned pcp_order_count(const struct kernel *kernel);
-/* At least one and at most `count` blocks; 0: the zone has none.  As many as
- * single calls would get without another look at the buddy allocator. */
+/* At least one and at most `count` blocks; 0: the zone has none.  The zone's
+ * free pages change before the first of them only. */
 uint32_t pcp_alloc(struct machine *machine, struct zone *zone, unsigned cpu,
                    unsigned order, uint32_t count, pfn_t *pfns);
 void pcp_free(struct machine *machine, struct zone *zone, unsigned cpu,

@@ -247,13 +247,16 @@ pcp_alloc(struct machine *machine, struct zone *zone, unsigned cpu,
     struct pcp *pcp = &zone->pcp[cpu];
     struct pcp_list *list = &pcp->lists[order];
     uint32_t low = zone->pcp_low;  // 0 but for PCP_LOW_MARK
+    uint32_t had;
 
-    if (list->count <= low)
+    /* A refill lowers the zone's free pages: one block, then the caller looks
+     * at the marks again, as single allocations do. */
+    if (list->count <= low) {
         refill(machine, zone, pcp, order);
-    /* Down to the low mark without asking again; below it, when the zone has
-     * no more to refill from, one by one. */
-    uint32_t had = MIN(count, list->count > low ? list->count - low : 1);
-    had = MIN(had, list->count);
+        had = MIN(1, list->count);
+    } else {
+        had = MIN(count, list->count - low);
+    }
     for (uint32_t i = 0; i < had; i++)
         pfns[i].v = pop_top(list);
     pcp->page_count -= had << order;

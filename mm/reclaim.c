@@ -9,8 +9,7 @@
  *      accessed goes round once more
  *
  * Anonymous pages stay: swap and the active/inactive lists are not modelled
- * yet.  When nothing can be had, per-CPU lists are drained; after that the
- * allocator turns to the OOM killer.
+ * yet; when nothing can be had the allocator turns to the OOM killer.
  */
 #include "mm/reclaim.h"
 
@@ -156,20 +155,6 @@ reclaim_pages(struct machine *machine, uint64_t target)
     return freed;
 }
 
-static uint64_t
-drain_all_lists(struct machine *machine)
-{
-    uint64_t before = 0, after = 0;
-
-    for (unsigned i = 0; i < machine->zone_count; i++)
-        before += machine->zones[i].free_pages;
-    for (unsigned cpu = 0; cpu < machine->config.cpu_count; cpu++)
-        pcp_drain(machine, cpu);
-    for (unsigned i = 0; i < machine->zone_count; i++)
-        after += machine->zones[i].free_pages;
-    return after - before;
-}
-
 uint64_t
 reclaim_direct(struct machine *machine, unsigned cpu, enum page_state state,
                unsigned order)
@@ -177,9 +162,7 @@ reclaim_direct(struct machine *machine, unsigned cpu, enum page_state state,
     (void)cpu;
     (void)state;
     (void)order;
-    uint64_t freed = reclaim_pages(machine, DIRECT_TARGET_PAGES);
-
-    return freed ? freed : drain_all_lists(machine);
+    return reclaim_pages(machine, DIRECT_TARGET_PAGES);
 }
 
 static bool

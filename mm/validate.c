@@ -97,15 +97,6 @@ check_frame(struct machine *machine, uint32_t pfn, const struct census *census)
     mm_invariant(M3, found == page->map_count);
 }
 
-/* A block in use has its state at its head only. */
-static uint32_t
-block_pages(const struct page *page)
-{
-    return page_state_gauge(page_state(page)) == GAUGE_COUNT
-               ? 1
-               : 1u << page_order(page);
-}
-
 static void
 check_frames(struct machine *machine, const struct census *census)
 {
@@ -114,13 +105,11 @@ check_frames(struct machine *machine, const struct census *census)
     for (unsigned i = 0; i < machine->zone_count; i++) {
         const struct zone *zone = &machine->zones[i];
 
-        for (uint32_t pfn = zone->start; pfn < zone->virgin;) {
+        for (uint32_t pfn = zone->start; pfn < zone->virgin; pfn++) {
             const struct page *page = &machine->pages[pfn];
-            uint32_t pages = block_pages(page);
 
-            bytes[page_state_gauge(page_state(page))] += pages_to_bytes(pages);
+            bytes[page_state_gauge(page_state(page))] += PAGE_BYTES;
             check_frame(machine, pfn, census);
-            pfn += pages;
         }
     }
     for (unsigned state = PAGE_ANON; state < PAGE_RESERVED; state++) {
