@@ -4,13 +4,14 @@
  * The root writes a region.  Then, level by level, every process forks and
  * both it and its child read the whole region.  Nothing is ever copied; what
  * is measured is what it takes to map the same pages into 2^levels processes.
- * A process that has done its last level waits for its own children and exits.
  *
  * Two orders of lines:
  *
- *   without --slice   one level after the other, so that all processes live
- *                     until the last has read; then the youngest exits first
- *   with --slice      as four CPUs with one queue would have run it
+ *   without --slice   one level after the other; all processes live to the
+ *                     end of the trace
+ *   with --slice      as four CPUs with one queue would have run it; a process
+ *                     that has done its last level waits for its children and
+ *                     exits
  *
  * The second is a small discrete-event simulation.  A running process holds a
  * CPU until its slice ends (then it goes to the tail of the queue), it waits,
@@ -80,10 +81,6 @@ write_levels(struct trace_writer *out, const char *size, uint64_t levels)
             workload_line(out, task, "r A %s", size);
             workload_line(out, task + parents, "r A %s", size);
         }
-    }
-    for (uint64_t task = UINT64_C(1) << levels; task > 0; task--) {
-        uint64_t born = task == 1 ? 0 : g_bit_storage((gulong)(task - 1));
-        write_exit(out, task, levels - born);
     }
 }
 

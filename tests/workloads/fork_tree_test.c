@@ -49,8 +49,8 @@ START_TEST(every_process_forks_at_each_level_and_both_read)
     ck_assert_uint_eq(generated_count(&generated, "w A 64M"), 1);
     ck_assert_uint_eq(generated_count(&generated, "fork"), 63);
     ck_assert_uint_eq(generated_count(&generated, "r A 64M"), 126);
-    ck_assert_uint_eq(generated_count(&generated, "wait"), 63);
-    ck_assert_uint_eq(generated_count(&generated, "exit"), 64);
+    ck_assert_uint_eq(generated_count(&generated, "wait"), _i ? 63 : 0);
+    ck_assert_uint_eq(generated_count(&generated, "exit"), _i ? 64 : 0);
     generated_free(&generated);
 }
 END_TEST
@@ -108,13 +108,6 @@ START_TEST(one_level_after_the_other_without_a_slice)
         "2 fork 4",
         "2 r A 64M",
         "4 r A 64M",
-        "4 exit",
-        "3 exit",
-        "2 wait",
-        "2 exit",
-        "1 wait",
-        "1 wait",
-        "1 exit",
     };
     struct generated generated;
 
@@ -140,7 +133,7 @@ main(void)
                         0, G_N_ELEMENTS(orders));
     tcase_add_loop_test(tests,
                         a_process_exits_after_its_children_and_waits_for_each,
-                        0, G_N_ELEMENTS(orders));
+                        1, G_N_ELEMENTS(orders));
     tcase_add_test(tests, one_level_after_the_other_without_a_slice);
     suite_add_tcase(suite, tests);
 
