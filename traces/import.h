@@ -1,0 +1,28 @@
+/*
+ * Importers: recordings of other tools become traces.
+ *
+ * An importer reads text that somebody else wrote, so it believes nothing: what
+ * it cannot read is an error with its place, and what a trace has no word for
+ * stays in the trace as a comment.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "traces/trace_writer.h"
+
+struct import_options {
+    uint64_t default_uid;  // of the first process
+    const char *kernel;    // that was recorded; NULL: as the recording says
+};
+
+/*
+ * The text of `perf script` (traces/README.md has the commands) as a trace.
+ * `paths` are read one after another as one recording; "-" is standard input,
+ * and .zst is unpacked.  On failure *out holds an unfinished trace, which the
+ * caller abandons.
+ */
+bool import_perf(GPtrArray *paths, const struct import_options *options,
+                 struct trace_writer *out, GError **error);

@@ -1,0 +1,422 @@
+/*
+ * Loads a recording.  Three passes over the records:
+ *
+ *   load   lines become records, sorted by time (stable: perf script prints
+ *          simultaneous events in their order)
+ *   pair   per task: a call's ENTER with its EXIT, a page allocation with the
+ *          fault or call that it serves, an image with its brk area
+ *   place  the instant of each call's effect, as a link from a record
+ *
+ * Where in its window a call takes effect:
+ *
+ *   mmap mprotect brk   the kernel reports the new mapping while it holds the
+ *                       lock: right there, else at the exit
+ *   munmap              at the exit, but at the entry when another task was
+ *                       given a part of the range meanwhile
+ *   madvise             at the entry: another task's fault in between found
+ *                       nothing any more; at the exit if it populates
+ *   the others          at the exit
+ *
+ * A task's death takes effect after its last fault: the kernel writes into the
+ * dying task's memory (clear_child_tid) after it reported the exit.
+ */
+#include "traces/import_perf_records.h"
+
+#include <string.h>
+
+#include "traces/trace_source.h"
+
+enum {
+    LINE_BYTES_MAX = 64 * 1024,
+    BLOCK_BYTES = 256 * 1024,
+    RECORDS_MAX = 1 << 27,
+};
+
+#define KERNEL_HEADER "# os release : "
+
+/* ---- load ---- */
+
+struct loader {
+    struct perf_recording *recording;
+    GHashTable *name_indices;  // char * -> index + 1
+    struct trace_text text;
+    GString *line;
+    GString *name;
+    uint64_t last_ns;
+    bool is_sorted;
+};
+
+void
+perf_recording_free(struct perf_recording *recording)
+{
+    if (!recording)
+        return;
+    g_array_unref(recording->records);
+    g_ptr_array_unref(recording->names);
+    g_free(recording->kernel);
+    g_free(recording);
+}
+
+static uint32_t
+intern(struct loader *loader, const char *name)
+{
+    gpointer found = g_hash_table_lookup(loader->name_indices, name);
+    if (found)
+        return GPOINTER_TO_UINT(found) - 1;
+    GPtrArray *names = loader->recording->names;
+    char *copy = g_strdup(name);
+    g_ptr_array_add(names, copy);
+    g_hash_table_insert(loader->name_indices, copy,
+                        GUINT_TO_POINTER(names->len));
+    return names->len - 1;
+}
+
+/* "# os release : 6.18.44-fc": the digits and dots at the front. */
+static void
+note_kernel(struct loader *loader)
+{
+    const char *line = loader->line->str;
+    struct perf_recording *recording = loader->recording;
+    if (recording->kernel || !g_str_has_prefix(line, KERNEL_HEADER))
+        return;
+    const char *release = line + strlen(KERNEL_HEADER);
+    size_t length = strspn(release, "0123456789.");
+    recording->kernel = g_strndup(release, MIN(length, 32));
+}
+
+/* loader->line holds a line with its newline. */
+static bool
+load_line(struct loader *loader)
+{
+    struct trace_text *text = &loader->text;
+    text->start = text->at = loader->line->str;
+    text->line++;
+    const char *nul = memchr(text->start, '\0', loader->line->len);
+    if (nul)
+        return trace_text_fail_found(text, nul, TRACE_ERROR_SYNTAX, "text",
+                                     "a NUL byte");
+    if (*text->at == '#')
+        note_kernel(loader);
+    if (!trace_text_next(text))
+        return true;
+
+    struct perf_record record;
+    g_string_truncate(loader->name, 0);
+    if (!perf_line_parse(text, &record, loader->name))
+        return false;
+    if (record.kind == PERF_SKIPPED || record.tid == 0)
+        return true;
+    GArray *records = loader->recording->records;
+    if (records->len >= RECORDS_MAX)
+        return trace_text_fail_found(text, text->start, TRACE_ERROR_RANGE,
+                                     "at most 2^27 events", "more");
+    if (loader->name->len > 0)
+        record.name = intern(loader, loader->name->str);
+    loader->is_sorted &= record.time_ns >= loader->last_ns;
+    loader->last_ns = record.time_ns;
+    g_array_append_val(records, record);
+    return true;
+}
+
+/* Cut a block into lines; what is left of the last one stays in the loader. */
+static bool
+load_block(struct loader *loader, const char *block, size_t length)
+{
+    while (length > 0) {
+        const char *newline = memchr(block, '\n', length);
+        size_t part = newline ? (size_t)(newline - block) + 1 : length;
+        if (loader->line->len + part > LINE_BYTES_MAX) {
+            loader->text.line++;
+            loader->text.start = block;
+            return trace_text_fail_found(
+                &loader->text, block, TRACE_ERROR_RANGE,
+                "a line of at most 64 KiB", "a longer one");
+        }
+        g_string_append_len(loader->line, block, (gssize)part);
+        block += part;
+        length -= part;
+        if (newline && !load_line(loader))
+            return false;
+        if (newline)
+            g_string_truncate(loader->line, 0);
+    }
+    return true;
+}
+
+static bool
+load_source(struct loader *loader, struct trace_source *source)
+{
+    g_autofree char *block = g_malloc(BLOCK_BYTES);
+    GError *failure = NULL;
+    gssize got;
+    while ((got = trace_source_read(source, block, BLOCK_BYTES, &failure)) >
+           0) {
+        if (!load_block(loader, block, (size_t)got))
+            return false;
+    }
+    if (got < 0) {
+        g_propagate_prefixed_error(loader->text.error, failure,
+                                   "%s: ", loader->text.path);
+        return false;
+    }
+    if (loader->line->len > 0) {
+        struct trace_text *text = &loader->text;
+        text->line++;
+        text->start = loader->line->str;
+        return trace_text_fail_found(text, text->start + loader->line->len,
+                                     TRACE_ERROR_SYNTAX, "the end of the line",
+                                     "the end of the file");
+    }
+    return true;
+}
+
+static bool
+load_path(struct loader *loader, const char *path, GError **error)
+{
+    struct trace_source *source = trace_source_open(path, error);
+    if (!source)
+        return false;
+    loader->text = (struct trace_text){
+        .path = strcmp(path, "-") == 0 ? "<stdin>" : path, .error = error};
+    g_string_truncate(loader->line, 0);
+    bool ok = load_source(loader, source);
+    trace_source_free(source);
+    return ok;
+}
+
+static gint
+compare_times(gconstpointer a, gconstpointer b)
+{
+    uint64_t left = ((const struct perf_record *)a)->time_ns;
+    uint64_t right = ((const struct perf_record *)b)->time_ns;
+    return (left > right) - (left < right);
+}
+
+/* ---- pair ---- */
+
+struct open_task {
+    uint32_t call;   // ENTER without its EXIT yet
+    uint32_t fault;  // FAULT whose allocations may follow
+    uint32_t image;  // IMAGE whose brk area is not known yet
+    uint32_t death;  // DEATH, waiting for the task's last fault
+};
+
+static struct open_task *
+open_task_of(GHashTable *tasks, uint32_t tid)
+{
+    struct open_task *open = g_hash_table_lookup(tasks, GUINT_TO_POINTER(tid));
+    if (!open) {
+        open = g_new(struct open_task, 1);
+        *open = (struct open_task){PERF_NONE, PERF_NONE, PERF_NONE, PERF_NONE};
+        g_hash_table_insert(tasks, GUINT_TO_POINTER(tid), open);
+    }
+    return open;
+}
+
+/*
+ * The page belongs to the fault before it, if that fault can have asked for
+ * it; what a call asks for beyond (populate, exec's arguments) to the call.
+ */
+static void
+pair_alloc(const struct perf_recording *recording, const struct open_task *open,
+           const struct perf_record *alloc)
+{
+    struct perf_record *fault = NULL, *call = NULL;
+    if (open->fault != PERF_NONE)
+        fault = perf_record_at(recording, open->fault);
+    if (open->call != PERF_NONE)
+        call = perf_record_at(recording, open->call);
+
+    uint32_t pages = (uint32_t)alloc->arg[1];
+    switch ((enum perf_alloc)alloc->arg[0]) {
+    case PERF_ALLOC_TABLE:
+        if (fault || call)
+            (fault ? fault : call)->tables += pages;
+        break;
+    case PERF_ALLOC_CLEARED:
+        if (fault && fault->arg[1] & PERF_FAULT_WRITE && !fault->cleared)
+            fault->cleared = pages;
+        else if (call)
+            call->cleared += pages;
+        else if (fault)
+            fault->cleared = MAX(fault->cleared, pages);
+        break;
+    case PERF_ALLOC_FILLED:
+        if (fault)
+            fault->filled += pages;
+        else if (call)
+            call->filled += pages;
+        break;
+    }
+}
+
+static void
+pair_exit(const struct perf_recording *recording, struct open_task *open,
+          uint32_t index)
+{
+    struct perf_record *exit = perf_record_at(recording, index);
+    if (open->call == PERF_NONE)
+        return;
+    struct perf_record *enter = perf_record_at(recording, open->call);
+    if (enter->call == exit->call) {
+        enter->partner = index;
+        exit->partner = open->call;
+    }
+    open->call = PERF_NONE;
+    if (exit->call == PERF_CALL_BRK && open->image != PERF_NONE) {
+        perf_record_at(recording, open->image)->arg[0] = exit->arg[0];
+        open->image = PERF_NONE;
+    }
+}
+
+static void
+pair_record(const struct perf_recording *recording, GHashTable *tasks,
+            uint32_t index)
+{
+    struct perf_record *record = perf_record_at(recording, index);
+    struct open_task *open = open_task_of(tasks, record->tid);
+    if (record->kind == PERF_ALLOC) {
+        pair_alloc(recording, open, record);
+        return;
+    }
+    open->fault = PERF_NONE;
+    switch ((enum perf_kind)record->kind) {
+    case PERF_ENTER:
+        open->call = index;
+        break;
+    case PERF_EXIT:
+        pair_exit(recording, open, index);
+        break;
+    case PERF_FAULT:
+        open->fault = index;
+        if (open->death != PERF_NONE)
+            perf_record_at(recording, open->death)->partner = index;
+        break;
+    case PERF_IMAGE:
+        open->image = index;
+        record->partner = open->call;
+        if (open->call != PERF_NONE)
+            record->cleared = perf_record_at(recording, open->call)->cleared;
+        break;
+    case PERF_MAPPED:
+        record->partner = open->call;
+        break;
+    case PERF_DEATH:
+        open->death = index;
+        open->call = open->image = PERF_NONE;
+        break;
+    case PERF_NEWTASK:
+        g_hash_table_remove(tasks, GUINT_TO_POINTER(record->arg[0]));
+        break;
+    case PERF_EXEC:
+    case PERF_ALLOC:
+    case PERF_SKIPPED:
+        break;
+    }
+}
+
+/* ---- place ---- */
+
+/* Was a part of [start, end) given to another task of the process while this
+ * munmap ran? */
+static bool
+is_reused(const struct perf_recording *recording, uint32_t enter)
+{
+    const struct perf_record *call = perf_record_at(recording, enter);
+    uint64_t start = call->arg[0], end = start + call->arg[1];
+    for (uint32_t i = enter + 1; i < call->partner; i++) {
+        const struct perf_record *other = perf_record_at(recording, i);
+        if (other->kind == PERF_MAPPED && other->pid == call->pid &&
+            other->tid != call->tid && other->arg[0] < end &&
+            start < other->arg[0] + other->arg[1])
+            return true;
+    }
+    return false;
+}
+
+enum effect { AT_ENTER, AT_MAPPED, AT_EXIT };
+
+static enum effect
+call_effect(const struct perf_recording *recording, uint32_t enter)
+{
+    const struct perf_record *call = perf_record_at(recording, enter);
+    uint64_t result = perf_record_at(recording, call->partner)->arg[0];
+    bool is_mapping =
+        call->call == PERF_CALL_MMAP || call->call == PERF_CALL_MPROTECT ||
+        call->call == PERF_CALL_SHMAT || call->call == PERF_CALL_BRK;
+    if (is_mapping && !perf_is_failure(result))
+        return AT_MAPPED;
+    if (call->call == PERF_CALL_MUNMAP && is_reused(recording, enter))
+        return AT_ENTER;
+    bool populates = call->cleared > 0 || call->filled > 0;
+    if (call->call == PERF_CALL_MADVISE && !populates)
+        return AT_ENTER;
+    return AT_EXIT;
+}
+
+/* Links the effects of the records' calls; `mapped[i]` is the last MAPPED of
+ * the call that begins at record i. */
+static void
+place_effects(const struct perf_recording *recording, const uint32_t *mapped)
+{
+    for (uint32_t i = 0; i < recording->records->len; i++) {
+        struct perf_record *record = perf_record_at(recording, i);
+        uint32_t at = PERF_NONE;
+        if (record->kind == PERF_DEATH)
+            at = record->partner == PERF_NONE ? i : record->partner;
+        if (record->kind == PERF_ENTER && record->partner != PERF_NONE) {
+            enum effect effect = call_effect(recording, i);
+            at = effect == AT_ENTER ? i : record->partner;
+            if (effect == AT_MAPPED && mapped[i] != PERF_NONE)
+                at = mapped[i];
+        }
+        if (at != PERF_NONE)
+            perf_record_at(recording, at)->effect_of = i;
+    }
+}
+
+static void
+link_records(const struct perf_recording *recording)
+{
+    uint32_t count = recording->records->len;
+    g_autoptr(GHashTable) tasks =
+        g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
+    g_autofree uint32_t *mapped = g_new(uint32_t, count);
+    for (uint32_t i = 0; i < count; i++) {
+        mapped[i] = PERF_NONE;
+        pair_record(recording, tasks, i);
+        const struct perf_record *record = perf_record_at(recording, i);
+        if (record->kind == PERF_MAPPED && record->partner != PERF_NONE)
+            mapped[record->partner] = i;
+    }
+    place_effects(recording, mapped);
+}
+
+struct perf_recording *
+perf_recording_load(GPtrArray *paths, GError **error)
+{
+    struct perf_recording *recording = g_new0(struct perf_recording, 1);
+    recording->records = g_array_new(FALSE, FALSE, sizeof(struct perf_record));
+    recording->names = g_ptr_array_new_with_free_func(g_free);
+    struct loader loader = {
+        .recording = recording,
+        .name_indices = g_hash_table_new(g_str_hash, g_str_equal),
+        .line = g_string_new(NULL),
+        .name = g_string_new(NULL),
+        .is_sorted = true,
+    };
+    bool ok = true;
+    for (guint i = 0; ok && i < paths->len; i++)
+        ok = load_path(&loader, paths->pdata[i], error);
+    g_hash_table_unref(loader.name_indices);
+    g_string_free(loader.line, TRUE);
+    g_string_free(loader.name, TRUE);
+    if (!ok) {
+        perf_recording_free(recording);
+        return NULL;
+    }
+    if (!loader.is_sorted)
+        g_array_sort(recording->records, compare_times);
+    link_records(recording);
+    return recording;
+}
