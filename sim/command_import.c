@@ -1,0 +1,69 @@
+/*
+ * vmsim import: recordings of other tools become traces.
+ */
+#include "sim/command.h"
+#include "sim/error.h"
+#include "sim/numbers.h"
+#include "traces/import.h"
+
+#include <string.h>
+
+static bool
+import(GPtrArray *paths, const struct import_options *options,
+       const char *output, GError **error)
+{
+    struct trace_writer *writer = trace_writer_open(output, error);
+
+    if (!writer)
+        return false;
+    if (import_perf(paths, options, writer, error))
+        return trace_writer_close(writer, error);
+    trace_writer_abandon(writer);
+    return false;
+}
+
+static bool
+check_options(const struct arguments *arguments,
+              struct import_options *options, GError **error)
+{
+    const char *from = arguments_value(arguments, "from");
+    const char *uid = arguments_value(arguments, "uid");
+
+    options->kernel = arguments_value(arguments, "kernel");
+    if (arguments_has(arguments, "rewrite"))
+        return sim_fail(error, SIM_ERROR_USAGE,
+                        "--rewrite is not built yet: the name is reserved");
+    if (!from)
+        return sim_fail(error, SIM_ERROR_USAGE, "import needs --from perf");
+    if (strcmp(from, "strace") == 0 || strcmp(from, "lackey") == 0)
+        return sim_fail(error, SIM_ERROR_USAGE,
+                        "--from %s is not built yet; --from perf is", from);
+    if (strcmp(from, "perf") != 0)
+        return sim_fail_unknown(
+            error, "recording", from,
+            (const char *const[]){"perf", "strace", "lackey", NULL});
+    if (uid && (!parse_number(uid, &options->default_uid) ||
+                options->default_uid >= UINT32_MAX))
+        return sim_fail(error, SIM_ERROR_USAGE,
+                        "expected a uid for --uid, found \"%s\"", uid);
+    if (arguments->positional->len == 0)
+        return sim_fail(error, SIM_ERROR_USAGE,
+                        "import needs the files of a recording");
+    return true;
+}
+
+bool
+command_import(const struct command *command, char **argv, GError **error)
+{
+    struct arguments arguments;
+    struct import_options options = {0};
+    bool helped;
+    bool ok = command_arguments(command, argv, &arguments, &helped, error);
+
+    if (ok && !helped)
+        ok = check_options(&arguments, &options, error) &&
+             import(arguments.positional, &options,
+                    arguments_value(&arguments, "output"), error);
+    arguments_clear(&arguments);
+    return ok;
+}

@@ -1,0 +1,47 @@
+/*
+ * The list that experts look for first.
+ */
+#include "sim/not_modelled.h"
+
+#include <stddef.h>
+
+const struct not_modelled not_modelled[] = {
+    {"swap", "under pressure anonymous memory stays; a run that would swap "
+             "ends in an OOM kill instead"},
+    {"LRU ageing", "reclaim takes lazily freed, volatile and clean file pages "
+                   "only, oldest first; which file pages go may differ"},
+    {"transparent huge pages", "a huge page is counted as 512 faults and "
+                               "clears of 4 KiB; run the real one with THP "
+                               "off to compare"},
+    {"contention", "time is the sum of uncontended work on one CPU; waits for "
+                   "locks and shared lines come on top"},
+    {"NUMA placement", "all memory is local; remote accesses of a real "
+                       "machine cost 15 to 40 % more"},
+    {"memory cgroups", "no limit but the machine's RAM; a fault in a cgroup "
+                       "costs its charge, which is in the measured prices"},
+    {"hugetlbfs", "such mappings are ordinary files; page tables are larger "
+                  "than real"},
+    {"KSM", "equal pages stay apart; resident memory is larger than with ksmd "
+            "running"},
+    {"userfaultfd", "faults go to the kernel; a program that handles its own "
+                    "faults sees none"},
+    {"soft-dirty", "no write faults after clear_refs; fewer reuse faults than "
+                   "under a checkpointing tool"},
+    {"zswap", "nothing is compressed; there is no swap either"},
+    {"compaction and migration", "fragments stay; high orders fail earlier, "
+                                 "and no page moves or faults for it"},
+    {"PCID and lazy TLB", "every flush is charged and every CPU that ran the "
+                          "process is interrupted; fewer are in reality"},
+    {"hyper-thread sharing", "logical CPUs are whole CPUs; two threads of a "
+                             "core do not slow each other"},
+    {"TLB misses and caches", "a hit costs nothing, whatever its locality; "
+                              "compare faults and kernel time, not user time"},
+    {"migrate types", "user pages and page tables share free blocks; splits "
+                      "and merges may differ by a few"},
+    {"kernel memory of other subsystems", "dentries, inodes, sockets and "
+                                          "pipes take no frames; more RAM is "
+                                          "free than on a real machine"},
+    {"writeback", "dirty file pages stay and cost no I/O; reclaim takes clean "
+                  "ones"},
+    {NULL, NULL},
+};

@@ -1,0 +1,533 @@
+/*
+ * The replay loop: one switch from trace events to calls.
+ */
+#include "sim/replay.h"
+
+#include "mm/file.h"
+#include "mm/machine.h"
+#include "sim/check.h"
+
+#include <errno.h>
+
+#define CALL_NS 1000  // functional clock: a call, or a page touched
+
+_Static_assert((int)TRACE_PROT_READ == VM_READ &&
+                   (int)TRACE_PROT_WRITE == VM_WRITE &&
+                   (int)TRACE_PROT_EXEC == VM_EXEC,
+               "prot is passed on as it is");
+_Static_assert((int)TRACE_ADVICE_COLLAPSE == ADVICE_COLLAPSE,
+               "advice is passed on as it is");
+_Static_assert((int)TRACE_OUTCOME_COUNT == OUTCOME_COUNT,
+               "outcomes are compared as they are");
+
+static const struct trace_event *
+event_at(const struct replay *replay, size_t index)
+{
+    return &g_array_index(replay->trace->events, struct trace_event, index);
+}
+
+static const struct trace_detail *
+detail_of(const struct replay *replay, const struct trace_event *event)
+{
+    static const struct trace_detail none;
+
+    if (event->detail == TRACE_NONE)
+        return &none;
+    return &g_array_index(replay->trace->details, struct trace_detail,
+                          event->detail);
+}
+
+/*
+ * Events that give a process a new image need to know whether its mappings
+ * follow as `map` lines.  One pass from the end: the next event of every task.
+ */
+static void
+find_bare_images(struct replay *replay)
+{
+    size_t count = replay->trace->events->len;
+    g_autofree bool *map_follows = g_new0(bool, replay->trace->tasks->len + 1);
+
+    for (size_t i = count; i-- > 0;) {
+        const struct trace_event *event = event_at(replay, i);
+        if (event->op == TRACE_OP_MARK)
+            replay->mark_counts[event->object] = 0;
+        if (event->task == TRACE_NONE)
+            continue;
+        if ((event->op == TRACE_OP_START || event->op == TRACE_OP_EXEC) &&
+            map_follows[event->task])
+            replay->is_bare[i / 64] |= UINT64_C(1) << (i % 64);
+        map_follows[event->task] = event->op == TRACE_OP_MAP;
+    }
+}
+
+struct replay *
+replay_open(const struct trace *trace, const struct setup *setup,
+            struct check *check)
+{
+    struct replay *replay = g_new0(struct replay, 1);
+
+    replay->trace = trace;
+    replay->check = check;
+    replay->machine = machine_create(&setup->config);
+    replay->bindings = g_new0(struct binding, trace->bindings->len + 1);
+    replay->tasks = g_new0(struct task *, trace->tasks->len + 1);
+    replay->files = g_new0(struct file *, trace->files->len + 1);
+    replay->mark_counts = g_new(uint64_t, trace->strings->len + 1);
+    replay->is_bare = g_new0(uint64_t, trace->events->len / 64 + 1);
+    for (size_t i = 0; i < trace->strings->len; i++)
+        replay->mark_counts[i] = UINT64_MAX;  // not the name of a mark
+    find_bare_images(replay);
+    for (size_t i = 0; i < trace->files->len; i++) {
+        const struct trace_file *file =
+            &g_array_index(trace->files, struct trace_file, i);
+        replay->files[i] = file_create(replay->machine, file->size_bytes,
+                                       file->is_shmem, file->is_cold);
+    }
+    return replay;
+}
+
+void
+replay_close(struct replay *replay)
+{
+    machine_destroy(replay->machine);
+    g_free(replay->bindings);
+    g_free(replay->tasks);
+    g_free(replay->files);
+    g_free(replay->mark_counts);
+    g_free(replay->is_bare);
+    g_free(replay);
+}
+
+uint64_t
+replay_task_id(const struct replay *replay, const struct task *task)
+{
+    uint32_t index = GPOINTER_TO_UINT(task->user);
+
+    return g_array_index(replay->trace->tasks, struct trace_task, index).id;
+}
+
+static struct task *
+living_task(const struct replay *replay, uint32_t index)
+{
+    struct task *task = replay->tasks[index];
+
+    return task && task->mm ? task : NULL;
+}
+
+/* false: the name was never bound in this run. */
+static bool
+resolve(const struct replay *replay, const struct mm *mm,
+        const struct trace_address *address, uint64_t *result)
+{
+    struct binding base = {.is_bound = true};
+
+    switch (address->binding) {
+    case TRACE_BINDING_ABSOLUTE:
+        break;
+    case TRACE_BINDING_HEAP:
+        base.address = mm->brk_start;
+        base.length = mm->brk - mm->brk_start;
+        break;
+    case TRACE_BINDING_STACK:
+        base.address = mm->stack_top - mm->rlimit_stack;
+        base.length = mm->rlimit_stack;
+        break;
+    default:
+        base = replay->bindings[address->binding];
+    }
+    *result = base.address + (address->from_end
+                                  ? base.length - address->offset
+                                  : address->offset);
+    return base.is_bound;
+}
+
+static uint32_t
+mmap_flags(const struct trace_event *event)
+{
+    static const struct {
+        uint32_t from, to;
+    } flags[] = {
+        {TRACE_SHARED, MM_SHARED},
+        {TRACE_NOZERO, MM_NOZERO},
+        {TRACE_NORESERVE, MM_NORESERVE},
+        {TRACE_POPULATE, MM_POPULATE},
+        {TRACE_LOCKED, MM_LOCKED},
+        {TRACE_STACK, MM_STACK},
+        {TRACE_GROWSDOWN, MM_GROWSDOWN},
+        {TRACE_FIXED, MM_FIXED},
+        {TRACE_FIXED_NOREPLACE, MM_FIXED_NOREPLACE},
+    };
+    uint32_t result = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(flags); i++)
+        if (event->flags & flags[i].from)
+            result |= flags[i].to;
+    return result;
+}
+
+/* Mappings that the kernel makes for itself have names in brackets. */
+static bool
+is_special_file(const struct replay *replay, uint32_t file)
+{
+    uint32_t name =
+        g_array_index(replay->trace->files, struct trace_file, file).name;
+
+    return trace_string(replay->trace, name)[0] == '[';
+}
+
+static void
+build_mmap(const struct replay *replay, const struct trace_event *event,
+           struct call *call)
+{
+    const struct trace_detail *detail = detail_of(replay, event);
+
+    call->kind = CALL_MMAP;
+    call->addr = call->new_addr;
+    call->prot = event->prot;
+    call->flags = mmap_flags(event);
+    call->pgoff = bytes_to_pages(detail->file_offset);
+    if (event->op == TRACE_OP_MAP)
+        call->flags |= MM_EXEC_IMAGE | MM_FIXED;
+    if (event->object == TRACE_NONE)
+        return;
+    if (event->op == TRACE_OP_MAP && is_special_file(replay, event->object))
+        call->flags |= MM_SPECIAL;
+    call->file = replay->files[event->object];
+}
+
+static void
+build_mremap(const struct replay *replay, const struct trace_event *event,
+             struct call *call)
+{
+    call->kind = CALL_MREMAP;
+    call->new_length = detail_of(replay, event)->new_length;
+    if (event->flags & TRACE_MAYMOVE)
+        call->flags |= MREMAP_CAN_MOVE;
+    if (event->flags & TRACE_FIXED)
+        call->flags |= MREMAP_TO_FIXED;
+    if (event->flags & TRACE_DONTUNMAP)
+        call->flags |= MREMAP_KEEP_OLD;
+}
+
+static void
+build_touch(const struct trace_event *event, struct call *call)
+{
+    call->kind = CALL_TOUCH;
+    call->access = event->op == TRACE_OP_READ    ? TOUCH_READ
+                   : event->op == TRACE_OP_WRITE ? TOUCH_WRITE
+                                                 : TOUCH_EXEC;
+    call->stride = event->stride;
+    call->from_kernel = event->flags & TRACE_KERNEL;
+    call->gup = event->flags & TRACE_GUP;
+}
+
+static void
+build_image(const struct replay *replay, const struct trace_event *event,
+            struct call *call)
+{
+    const struct trace_detail *detail = detail_of(replay, event);
+    size_t index =
+        (size_t)(event - (const struct trace_event *)(const void *)
+                             replay->trace->events->data);
+    const uint64_t *key = detail->key;
+
+    call->kind = event->op == TRACE_OP_START ? CALL_START : CALL_EXEC;
+    call->uid = key[TRACE_KEY_UID];
+    call->layout = (struct exec_layout){
+        .mmap_base = key[TRACE_KEY_MMAP_BASE],
+        .brk = key[TRACE_KEY_BRK],
+        .stack_top = key[TRACE_KEY_STACK],
+        .rlimit_stack = key[TRACE_KEY_RLIMIT_STACK],
+        .rlimit_memlock = key[TRACE_KEY_RLIMIT_MEMLOCK],
+        .rlimit_as = key[TRACE_KEY_RLIMIT_AS],
+        .has_rlimit_memlock = detail->keys >> TRACE_KEY_RLIMIT_MEMLOCK & 1,
+        .has_rlimit_as = detail->keys >> TRACE_KEY_RLIMIT_AS & 1,
+        .bare = replay->is_bare[index / 64] >> (index % 64) & 1,
+    };
+}
+
+/* The call of an event; false: the event makes none. */
+static bool
+build_call(const struct replay *replay, const struct trace_event *event,
+           struct call *call)
+{
+    switch ((enum trace_op)event->op) {
+    case TRACE_OP_START:
+    case TRACE_OP_EXEC:
+        build_image(replay, event, call);
+        return true;
+    case TRACE_OP_MMAP:
+    case TRACE_OP_MAP:
+        build_mmap(replay, event, call);
+        return true;
+    case TRACE_OP_MREMAP:
+        build_mremap(replay, event, call);
+        return true;
+    case TRACE_OP_READ:
+    case TRACE_OP_WRITE:
+    case TRACE_OP_EXECUTE:
+        build_touch(event, call);
+        return true;
+    case TRACE_OP_MUNMAP:
+        call->kind = CALL_MUNMAP;
+        return true;
+    case TRACE_OP_MPROTECT:
+        call->kind = CALL_MPROTECT;
+        call->prot = event->prot;
+        return true;
+    case TRACE_OP_MADVISE:
+        call->kind = CALL_MADVISE;
+        call->advice = (enum advice)event->advice;
+        return true;
+    case TRACE_OP_BRK:
+        call->kind = CALL_BRK;
+        call->nozero = event->flags & TRACE_NOZERO;
+        return true;
+    case TRACE_OP_VRANGE:
+        call->kind = CALL_VRANGE;
+        call->is_volatile = event->flags & TRACE_VOLATILE;
+        return true;
+    case TRACE_OP_PURGE:
+        call->kind = CALL_PURGE;
+        return true;
+    case TRACE_OP_REUSE:
+        call->kind = CALL_REUSE;
+        return true;
+    case TRACE_OP_GUARD:
+        call->kind = CALL_GUARD;
+        return true;
+    case TRACE_OP_MLOCK:
+        call->kind = CALL_MLOCK;
+        return true;
+    case TRACE_OP_MUNLOCK:
+        call->kind = CALL_MUNLOCK;
+        return true;
+    case TRACE_OP_REMAP_FILE_PAGES:
+        call->kind = CALL_REMAP_FILE_PAGES;
+        call->pgoff = detail_of(replay, event)->file_offset;
+        return true;
+    case TRACE_OP_FORK:
+        call->kind = CALL_FORK;
+        return true;
+    case TRACE_OP_VFORK:
+        call->kind = CALL_VFORK;
+        return true;
+    case TRACE_OP_THREAD:
+        call->kind = CALL_THREAD;
+        return true;
+    case TRACE_OP_EXIT:
+        call->kind = CALL_EXIT;
+        return true;
+    case TRACE_OP_EXIT_GROUP:
+        call->kind = CALL_EXIT_GROUP;
+        return true;
+    case TRACE_OP_SETUID:
+        call->kind = CALL_SETUID;
+        call->uid = event->length;
+        return true;
+    case TRACE_OP_PTRACE:
+        call->kind = CALL_PTRACE;
+        call->target = living_task(replay, event->object);
+        return call->target != NULL;
+    case TRACE_OP_FILE:
+    case TRACE_OP_EXPECT:
+    case TRACE_OP_HOG:
+    case TRACE_OP_WAIT:
+    case TRACE_OP_WORK:
+    case TRACE_OP_KWORK:
+    case TRACE_OP_SLEEP:
+    case TRACE_OP_MARK:
+    case TRACE_OP_BARRIER:
+    case TRACE_OP_COUNT:
+        break;
+    }
+    return false;
+}
+
+/* What a name means after a call that should have bound it. */
+static void
+bind(struct replay *replay, const struct trace_event *event,
+     const struct operation *op)
+{
+    struct binding *binding;
+    const struct binding *before = NULL;
+
+    if (event->binds == TRACE_NONE)
+        return;
+    binding = &replay->bindings[event->binds];
+    if (event->rebinds != TRACE_NONE)
+        before = &replay->bindings[event->rebinds];
+    bool succeeded = op && op->result >= 0;
+    if (succeeded && event->op == TRACE_OP_MREMAP &&
+        !(event->flags & TRACE_AS) && before &&
+        before->address != op->call.addr)
+        succeeded = false;  // a range inside: the name keeps its meaning
+    if (succeeded)
+        *binding = (struct binding){
+            .address = (uint64_t)op->result,
+            .length = event->op == TRACE_OP_MREMAP ? op->call.new_length
+                                                   : op->call.length,
+            .is_bound = true,
+        };
+    else
+        *binding = before ? *before : (struct binding){0};
+}
+
+static void
+skip(struct replay *replay, const struct trace_event *event)
+{
+    replay->machine->counters.event_skipped_count++;
+    bind(replay, event, NULL);
+}
+
+static uint64_t
+touched_pages(const struct operation *op)
+{
+    uint64_t pages = 0;
+
+    for (size_t i = 0; i < OUTCOME_COUNT; i++)
+        pages += op->touch.outcome_pages[i];
+    return pages;
+}
+
+static void
+advance_clock(struct replay *replay, uint64_t ns)
+{
+    if (!replay->trace->has_times)
+        replay->machine->now_ns += ns;
+}
+
+/* A new task: its entry, and what it inherits for --check. */
+static void
+adopt_child(struct replay *replay, const struct trace_event *event,
+            struct operation *op)
+{
+    uint32_t index =
+        event->op == TRACE_OP_START ? event->task : event->object;
+
+    if (!op->child)
+        return;
+    op->child->user = GUINT_TO_POINTER(index);
+    replay->tasks[index] = op->child;
+}
+
+static void
+finish_call(struct replay *replay, const struct trace_event *event,
+            struct operation *op)
+{
+    if (op->call.kind == CALL_TOUCH) {
+        advance_clock(replay, CALL_NS * touched_pages(op));
+    } else {
+        if (op->result < 0)
+            replay->machine->counters.event_failed_count++;
+        if (op->is_syscall)
+            advance_clock(replay, CALL_NS);
+        if (op->result >= 0)
+            adopt_child(replay, event, op);
+        bind(replay, event, op);
+    }
+}
+
+static void
+run_call(struct replay *replay, const struct trace_event *event,
+         struct task *task, const struct call *call)
+{
+    struct operation op;
+
+    op.touch.report.runs = NULL;
+    op.touch.report.observe = NULL;
+    op.touch.report.observe_data = NULL;
+    if (replay->check && call->kind == CALL_TOUCH) {
+        op.touch.report.runs = replay->check->runs;
+        g_array_set_size(op.touch.report.runs, 0);
+    }
+    operation_begin(&op, replay->machine, task, call);
+    operation_run(&op);
+    finish_call(replay, event, &op);
+    if (replay->check)
+        check_result(replay->check, replay->next_event,
+                     task ? task->mm : op.child ? op.child->mm : NULL, &op);
+    operation_finish(&op);
+}
+
+/* Events that only keep books. */
+static void
+run_book_event(struct replay *replay, const struct trace_event *event)
+{
+    if (event->op == TRACE_OP_WORK) {
+        replay->user_ns += event->length;
+        advance_clock(replay, event->length);
+    } else if (event->op == TRACE_OP_KWORK) {
+        replay->kwork_ns += event->length;
+    } else if (event->op == TRACE_OP_MARK) {
+        replay->mark_counts[event->object]++;
+    }
+}
+
+static void
+run_machine_event(struct replay *replay, const struct trace_event *event)
+{
+    if (event->op == TRACE_OP_HOG)
+        machine_hog(replay->machine, event->length);
+    else if (event->op == TRACE_OP_EXPECT && replay->check)
+        check_expect(replay->check, replay->next_event, replay->machine);
+}
+
+/* Which CPU carries the event out. */
+static unsigned
+cpu_of(const struct replay *replay, const struct trace_event *event,
+       uint32_t serial)
+{
+    uint32_t count = replay->machine->config.cpu_count;
+
+    return (event->flags & TRACE_HAS_CPU ? event->cpu : serial) % count;
+}
+
+static void
+run_task_event(struct replay *replay, const struct trace_event *event)
+{
+    struct task *task = NULL;
+    struct call call = {.length = event->length};
+    uint32_t created = replay->machine->task_created_count;
+
+    if (event->op == TRACE_OP_START) {
+        call.cpu = cpu_of(replay, event, created);
+    } else {
+        task = living_task(replay, event->task);
+        if (!task ||
+            !resolve(replay, task->mm, &event->address, &call.addr) ||
+            (event->flags & TRACE_AT &&
+             !resolve(replay, task->mm, &detail_of(replay, event)->at,
+                      &call.new_addr))) {
+            skip(replay, event);
+            return;
+        }
+        task->cpu = cpu_of(replay, event, task->serial);
+        call.cpu = created % replay->machine->config.cpu_count;
+    }
+    if (build_call(replay, event, &call))
+        run_call(replay, event, task, &call);
+    else
+        run_book_event(replay, event);
+}
+
+void
+replay_run(struct replay *replay, size_t event_end, uint64_t until_ns)
+{
+    struct machine *machine = replay->machine;
+    size_t end = MIN(event_end, replay->trace->events->len);
+
+    for (; replay->next_event < end && machine->now_ns < until_ns;
+         replay->next_event++) {
+        const struct trace_event *event =
+            event_at(replay, replay->next_event);
+        if (machine->kswapd_wanted)
+            machine_run_daemons(machine);
+        if (event->flags & TRACE_HAS_TIME && replay->trace->has_times)
+            machine->now_ns = MAX(machine->now_ns, event->start_ns);
+        if (event->task == TRACE_NONE)
+            run_machine_event(replay, event);
+        else
+            run_task_event(replay, event);
+    }
+}
