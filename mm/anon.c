@@ -106,6 +106,7 @@ family_put(struct machine *machine, struct anon_family *family)
     if (--family->vma_count > 0)
         return;
     mm_assert(family->active_count == 0);
+    mm_assert(family->child_count == (family->parent == family));
     family->parent->child_count--;
     rmap_destroy_family(machine, family);
     g_ptr_array_index(machine->families, family->id) = NULL;

@@ -44,15 +44,17 @@ void
 touch_begin(struct touch *touch, struct mm *mm, uint64_t start, uint64_t length,
             enum touch_access access)
 {
-    *touch = (struct touch){
-        .machine = mm->machine,
-        .mm = mm,
-        .cpu = mm->machine->cpu,
-        .next = start,
-        .end = start + length < start ? UINT64_MAX : start + length,
-        .stride = PAGE_BYTES,
-        .access = access,
-    };
+    touch->machine = mm->machine;
+    touch->mm = mm;
+    touch->cpu = mm->machine->cpu;
+    touch->next = start;
+    touch->end = start + length < start ? UINT64_MAX : start + length;
+    touch->stride = PAGE_BYTES;
+    touch->access = access;
+    touch->gup = false;
+    touch->no_memory = false;
+    touch->tag = 0;
+    touch->work.count = 0;
     mm->cpu_mask |= UINT64_C(1) << touch->cpu;
 }
 
@@ -64,10 +66,10 @@ note_outcome(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
     if (!touch->gup)
         touch->machine->counters.touch_count += pages;
     touch->outcome_pages[outcome] += pages;
-    if (!touch->runs)
+    if (!touch->report.runs)
         return;
 
-    GArray *runs = touch->runs;
+    GArray *runs = touch->report.runs;
     if (runs->len) {
         struct touch_run *last =
             &g_array_index(runs, struct touch_run, runs->len - 1);
@@ -135,8 +137,8 @@ touch_content(struct touch *touch, const struct leaf *leaf, uint64_t addr,
                 page->tag = touch->tag;
             tag = page->tag;
         }
-        if (touch->access != TOUCH_WRITE && touch->observe)
-            touch->observe(touch->observe_data, addr, tag);
+        if (touch->access != TOUCH_WRITE && touch->report.observe)
+            touch->report.observe(touch->report.observe_data, addr, tag);
     }
 }
 

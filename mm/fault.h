@@ -58,32 +58,37 @@ struct fault_work {
     enum fault_kind kind;
     struct vma *vma;
     uint64_t addr;
-    uint32_t count;     // 0: nothing is pending
+    uint32_t count;  // 0: nothing is pending
     bool is_major;
-    pte_t expected;     // what the PTE was (copies)
+    pte_t expected;  // what the PTE was (copies)
     pfn_t pfns[FAULT_RUN_MAX];
+};
+
+/* What the driver wants to be told of a touch; all may be NULL. */
+struct touch_report {
+    GArray *runs;  // struct touch_run: outcomes in address order
+    /* Content of every page read. */
+    void (*observe)(void *data, uint64_t addr, uint32_t tag);
+    void *observe_data;
 };
 
 struct touch {
     struct machine *machine;
     struct mm *mm;
     unsigned cpu;
-    uint64_t next, end;   // bytes still to be touched
-    uint64_t stride;      // bytes from touch to touch; PAGE_BYTES: every page
+    uint64_t next, end;  // bytes still to be touched
+    uint64_t stride;     // bytes from touch to touch; PAGE_BYTES: every page
     enum touch_access access;
-    bool gup;             // no exception
-    uint32_t tag;         // content that a write leaves
-    struct fault_work work;
-
-    bool no_memory;       // it ended because a frame could not be had
+    bool gup;        // no exception
+    bool no_memory;  // it ended because a frame could not be had
+    uint32_t tag;    // content that a write leaves
+    struct touch_report report;
     uint64_t outcome_pages[OUTCOME_COUNT];
-    GArray *runs;         // struct touch_run, or NULL: not wanted
-    /* Content of every page read, if the driver asks for it. */
-    void (*observe)(void *data, uint64_t addr, uint32_t tag);
-    void *observe_data;
+    struct fault_work work;  // last: its array is never cleared
 };
 
-/* Touch [start, start + length): every page that the range meets. */
+/* Touch [start, start + length): every page that the range meets.  Leaves
+ * touch.report and touch.outcome_pages as they are. */
 void touch_begin(struct touch *touch, struct mm *mm, uint64_t start,
                  uint64_t length, enum touch_access access);
 

@@ -9,7 +9,8 @@
  *
  * Top-down is the first form, 2.6.9 to 2.6.12,
  * arch_get_unmapped_area_topdown(): the cache is the start of the latest area,
- * raised by unmapping above it, and pulled down over VMAs that touch it.
+ * raised by unmapping above it.  The kernel also pulled it down while walking
+ * over a VMA that ends at it, to no effect: every way out sets it again.
  */
 #include "mm/aspace.h"
 #include "mm/gap_private.h"
@@ -48,8 +49,6 @@ walk_down(struct mm *mm, uint64_t length)
         } else {
             probe_count++;
             end = vma_start_gap(vma);
-            if (mm->gap.cache == vma->end)
-                mm->gap.cache = end;
         }
     }
     gap_probed(mm, probe_count);

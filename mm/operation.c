@@ -18,6 +18,7 @@
 #include "mm/vrange.h"
 
 #include <errno.h>
+#include <string.h>
 
 enum phase { PHASE_CALL, PHASE_TOUCH, PHASE_POPULATE, PHASE_DONE };
 
@@ -89,35 +90,30 @@ void
 operation_begin(struct operation *op, struct machine *machine,
                 struct task *task, const struct call *call)
 {
-    GArray *runs = op->touch.runs;
-    void (*observe)(void *, uint64_t, uint32_t) = op->touch.observe;
-    void *observe_data = op->touch.observe_data;
-
-    *op = (struct operation){.machine = machine, .task = task, .call = *call};
-    op->touch.runs = runs;
-    op->touch.observe = observe;
-    op->touch.observe_data = observe_data;
+    op->machine = machine;
+    op->task = task;
+    op->call = *call;
+    op->wants = (struct lock_request){0};
+    op->result = 0;
+    op->child = NULL;
+    op->is_syscall = false;
+    op->touch.next = op->touch.end = 0;
+    op->touch.work.count = 0;
+    op->touch.no_memory = false;
+    memset(op->touch.outcome_pages, 0, sizeof(op->touch.outcome_pages));
     make_current(op);
     plan_lock(op);
     op->phase = PHASE_CALL;
 }
 
-/* Touch a range from here on, keeping what the driver asked to be told. */
+/* Touch a range from here on; outcomes add up. */
 static void
 start_touch(struct operation *op, uint64_t start, uint64_t length,
             enum touch_access access, bool gup)
 {
-    struct touch old = op->touch;
-    struct touch *touch = &op->touch;
-
-    touch_begin(touch, op->task->mm, start, length, access);
-    touch->gup = gup;
-    touch->tag = op->call.tag;
-    touch->runs = old.runs;
-    touch->observe = old.observe;
-    touch->observe_data = old.observe_data;
-    for (unsigned i = 0; i < OUTCOME_COUNT; i++)
-        touch->outcome_pages[i] = old.outcome_pages[i];
+    touch_begin(&op->touch, op->task->mm, start, length, access);
+    op->touch.gup = gup;
+    op->touch.tag = op->call.tag;
 }
 
 static void

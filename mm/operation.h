@@ -91,8 +91,8 @@ struct operation {
     unsigned phase;                        // private to operation.c
 };
 
-/* touch.runs, touch.observe and touch.observe_data of *op are the driver's
- * and are kept; everything else is reset.  A new operation is zeroed first. */
+/* touch.report of *op is the driver's and is kept; everything else is set.  A
+ * new operation's report is zeroed first. */
 void operation_begin(struct operation *op, struct machine *machine,
                      struct task *task, const struct call *call);
 enum step_status operation_step(struct operation *op);

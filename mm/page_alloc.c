@@ -139,22 +139,35 @@ alloc_slowly(const struct request *request, pfn_t *pfn)
     return 1;
 }
 
-/* map_count, holder and tag stay as the frames were freed. */
+/* map_count, holder and tag stay as the frame was freed. */
 static void
-hand_out(const struct request *request, const pfn_t *pfns, uint32_t count)
+dress_frame(struct page *page, uint32_t state)
 {
-    struct machine *machine = request->machine;
+    page->flags = state | (page->flags & PAGE_HOT);
+    page->next = page->prev = 0;
+    page->home = 0;
+    page->index = 0;
+    page->spare = 0;
+}
+
+/* Frames in the hands of the user, not accounted yet. */
+static void
+dress_blocks(const struct request *request, const pfn_t *pfns, uint32_t count)
+{
+    struct page *pages = request->machine->pages;
     uint32_t block_pages = 1u << request->order;
+    uint32_t state = request->state;
 
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t k = 0; k < block_pages; k++) {
-            struct page *page = &machine->pages[pfns[i].v + k];
-            page->flags = (uint32_t)request->state | (page->flags & PAGE_HOT);
-            page->next = page->prev = 0;
-            page->home = 0;
-            page->index = 0;
-            page->spare = 0;
-        }
+        for (uint32_t k = 0; k < block_pages; k++)
+            dress_frame(&pages[pfns[i].v + k], state);
+}
+
+static void
+account_blocks(const struct request *request, uint32_t count)
+{
+    struct machine *machine = request->machine;
+
     machine->counters.page_alloc_count += count;
     charge(machine, CHARGE_page_alloc, count);
     gauge_frames_taken(machine, request->state,
@@ -173,7 +186,8 @@ page_alloc(struct machine *machine, unsigned cpu, enum page_state state,
     if (!walk_zonelist(&request, WATERMARK_LOW, 1, &pfn) &&
         !alloc_slowly(&request, &pfn))
         return PFN_NONE;
-    hand_out(&request, &pfn, 1);
+    dress_blocks(&request, &pfn, 1);
+    account_blocks(&request, 1);
     return pfn;
 }
 
@@ -182,18 +196,24 @@ page_alloc_run(struct machine *machine, unsigned cpu, enum page_state state,
                uint32_t count, pfn_t *pfns)
 {
     struct request request = request_make(machine, cpu, state, 0);
-    uint32_t had = 0;
+    uint32_t had = 0, unaccounted = 0;
 
     while (had < count) {
         uint32_t part =
             walk_zonelist(&request, WATERMARK_LOW, count - had, pfns + had);
-        if (!part)
+        if (!part) {
+            /* Reclaim wants to see what is in use. */
+            account_blocks(&request, unaccounted);
+            unaccounted = 0;
             part = alloc_slowly(&request, pfns + had);
+        }
         if (!part)
             break;
-        hand_out(&request, pfns + had, part);
+        dress_blocks(&request, pfns + had, part);
         had += part;
+        unaccounted += part;
     }
+    account_blocks(&request, unaccounted);
     return had;
 }
 

@@ -145,13 +145,18 @@ push_top(struct pcp_list *list, uint32_t pfn)
     list->slots[(list->bottom + list->count++) & (list->capacity - 1)] = pfn;
 }
 
-/* list_reserve() was called. */
+/* In the order in which they would be popped; list_reserve() was called. */
 static void
-push_bottom(struct pcp_list *list, uint32_t pfn)
+push_bottom_run(struct pcp_list *list, const pfn_t *pfns, uint32_t count)
 {
-    list->bottom = (list->bottom - 1) & (list->capacity - 1);
-    list->slots[list->bottom] = pfn;
-    list->count++;
+    uint32_t *slots = list->slots;
+    uint32_t mask = list->capacity - 1;
+    uint32_t bottom = list->bottom;
+
+    for (uint32_t i = 0; i < count; i++)
+        slots[--bottom & mask] = pfns[i].v;
+    list->bottom = bottom & mask;
+    list->count += count;
 }
 
 static uint32_t
@@ -164,18 +169,26 @@ pop_bottom(struct pcp_list *list)
     return pfn;
 }
 
-static uint32_t
-pop_top(struct pcp_list *list)
+static void
+pop_top_run(struct pcp_list *list, uint32_t count, pfn_t *pfns)
 {
-    return list->slots[(list->bottom + --list->count) & (list->capacity - 1)];
+    const uint32_t *slots = list->slots;
+    uint32_t mask = list->capacity - 1;
+    uint32_t top = list->bottom + list->count;
+
+    for (uint32_t i = 0; i < count; i++)
+        pfns[i].v = slots[--top & mask];
+    list->count -= count;
 }
 
 static void
 set_block_flags(struct machine *machine, uint32_t pfn, unsigned order,
                 uint32_t flags)
 {
+    struct page *page = &machine->pages[pfn];
+
     for (uint32_t i = 0; i < 1u << order; i++)
-        machine->pages[pfn + i].flags = flags;
+        page[i].flags = flags;
 }
 
 /* Frames of a refill under PCP_AUTO, where room for them grows as well. */
@@ -228,10 +241,9 @@ refill(struct machine *machine, struct zone *zone, struct pcp *pcp,
                 if (pfn_is_none(pfns[had]))
                     break;
             }
-        for (uint32_t i = 0; i < had; i++) {
+        for (uint32_t i = 0; i < had; i++)
             set_block_flags(machine, pfns[i].v, order, PAGE_PCP);
-            push_bottom(list, pfns[i].v);
-        }
+        push_bottom_run(list, pfns, had);
         pcp->page_count += had << order;
         charge(machine, CHARGE_buddy_page, (uint64_t)had << order);
         if (had < part)
@@ -257,8 +269,7 @@ pcp_alloc(struct machine *machine, struct zone *zone, unsigned cpu,
     } else {
         had = MIN(count, list->count - low);
     }
-    for (uint32_t i = 0; i < had; i++)
-        pfns[i].v = pop_top(list);
+    pop_top_run(list, had, pfns);
     pcp->page_count -= had << order;
     pcp->free_factor >>= MIN(had, 31);
     pcp->free_count >>= MIN(had, 31);

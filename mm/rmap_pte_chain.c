@@ -224,7 +224,6 @@ chain_remove(struct machine *machine, const struct pte_chain *rmap,
     if (head->first < rmap->slot_count)
         return NULL;
     *chain = (uintptr_t)head->next;
-    head->next = NULL;
     return head;
 }
 

@@ -356,7 +356,16 @@ START_TEST(nobody_lends_across_a_hole)
     struct row row = row_create(ANON_FORK_CLONE, true);
     vma_tree_resize(row.middle->mm, row.middle, row.middle->start,
                     row.middle->end - PAGE_BYTES);
-    row.below->flags |= VM_ACCOUNT;
+    row.middle->pgoff++;  // continues above, but for the hole
+    expect_lender(&row, NULL);
+}
+END_TEST
+
+START_TEST(nobody_lends_to_a_mapping_of_a_file)
+{
+    struct row row = row_create(ANON_FORK_CLONE, true);
+    row.middle->file = file_create(row.machine, 1 << 20, false, false);
+    rmap_file_link(row.middle);
     expect_lender(&row, NULL);
 }
 END_TEST
@@ -581,6 +590,7 @@ borrow_case(void)
     tcase_add_test(tcase, access_and_guard_flags_do_not_hinder_borrowing);
     tcase_add_test(tcase, nobody_lends_across_a_jump_of_the_page_index);
     tcase_add_test(tcase, nobody_lends_across_a_hole);
+    tcase_add_test(tcase, nobody_lends_to_a_mapping_of_a_file);
     tcase_add_loop_test(tcase, a_forked_identity_is_lent_only_before_2_6_34, 0,
                         2);
     return tcase;

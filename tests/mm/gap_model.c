@@ -60,8 +60,8 @@ linear_down(struct gap_model *model, uint64_t length)
     return end >= PAGE_BYTES + length ? end - length : GAP_NONE;
 }
 
-uint64_t
-gap_model_linear(struct gap_model *model, uint64_t length, bool top_down)
+static uint64_t
+model_linear(struct gap_model *model, uint64_t length, bool top_down)
 {
     uint64_t addr = GAP_NONE, unused = 0;
 
@@ -112,8 +112,8 @@ area_cache_down(struct gap_model *model, uint64_t length)
     }
 }
 
-uint64_t
-gap_model_area_cache(struct gap_model *model, uint64_t length, bool top_down)
+static uint64_t
+model_area_cache(struct gap_model *model, uint64_t length, bool top_down)
 {
     uint64_t addr;
 
@@ -191,8 +191,8 @@ hole_size_down(struct gap_model *model, uint64_t length)
     }
 }
 
-uint64_t
-gap_model_hole_size(struct gap_model *model, uint64_t length, bool top_down)
+static uint64_t
+model_hole_size(struct gap_model *model, uint64_t length, bool top_down)
 {
     uint64_t addr;
 
@@ -209,8 +209,10 @@ gap_model_hole_size(struct gap_model *model, uint64_t length, bool top_down)
     return addr;
 }
 
-/* The walk through the tree as a recursion: a return to a node is an arrival
- * from below. */
+/* Addresses are those of the linear walk.
+ *
+ * Probes come from the walk through the tree, written as a recursion: a return
+ * to a node is an arrival from below. */
 struct tree_walk {
     uint64_t length, low, high;
     bool top_down;
@@ -272,8 +274,8 @@ count_arrivals(const struct gap_model *model, uint64_t length, bool top_down)
     return walk.arrival_count;
 }
 
-uint64_t
-gap_model_rb_gap(struct gap_model *model, uint64_t length, bool top_down)
+static uint64_t
+model_rb_gap(struct gap_model *model, uint64_t length, bool top_down)
 {
     uint64_t probe_count = model->probe_count, unused = 0;
     uint64_t addr = GAP_NONE;
@@ -289,3 +291,45 @@ gap_model_rb_gap(struct gap_model *model, uint64_t length, bool top_down)
     model->probe_count = probe_count;
     return addr;
 }
+
+static void
+model_area_cache_unmap(struct gap_model *model, uint64_t start, uint64_t end,
+                       bool top_down)
+{
+    if (top_down && end > model->state.cache)
+        model->state.cache = end;
+    if (!top_down && start >= model->arch->unmapped_base &&
+        start < model->state.cache)
+        model->state.cache = start;
+}
+
+static void
+model_hole_size_unmapped(struct gap_model *model, uint64_t start, uint64_t end,
+                         bool top_down)
+{
+    uint64_t base = model->arch->unmapped_base;
+    uint64_t prev_end = base, next_start = model->mmap_base;
+
+    for (size_t i = 0; i < model->count; i++)
+        if (model->vmas[i].end <= start)
+            prev_end = model->vmas[i].end;
+    for (size_t i = model->count; i-- > 0;)
+        if (model->vmas[i].start >= end)
+            next_start = model->vmas[i].start_gap;
+
+    if (!top_down && prev_end >= base && prev_end < model->state.cache) {
+        model->state.cache = prev_end;
+        model->state.hole = UINT64_MAX;
+    }
+    if (top_down && next_start > model->state.cache)
+        model->state.cache = next_start;
+    if (top_down && model->state.cache > model->mmap_base)
+        model->state.cache = model->mmap_base;
+}
+
+const struct gap_model_ops gap_models[GAP_MODEL_COUNT] = {
+    {&gap_linear, model_linear, NULL, NULL},
+    {&gap_area_cache, model_area_cache, model_area_cache_unmap, NULL},
+    {&gap_hole_size, model_hole_size, NULL, model_hole_size_unmapped},
+    {&gap_rb_gap, model_rb_gap, NULL, NULL},
+};

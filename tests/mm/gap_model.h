@@ -24,15 +24,16 @@ struct gap_model {
     uint64_t probe_count;  // of all searches so far
 };
 
-typedef uint64_t (*gap_model_search)(struct gap_model *model, uint64_t length,
-                                     bool top_down);
+struct gap_model_ops {
+    const struct gap_ops *policy;
+    uint64_t (*search)(struct gap_model *model, uint64_t length, bool top_down);
+    /* [start, end) of one VMA goes; NULL: no matter. */
+    void (*unmap_piece)(struct gap_model *model, uint64_t start, uint64_t end,
+                        bool top_down);
+    /* All of [start, end) has gone from `vmas`; NULL: no matter. */
+    void (*unmapped)(struct gap_model *model, uint64_t start, uint64_t end,
+                     bool top_down);
+};
 
-uint64_t gap_model_linear(struct gap_model *model, uint64_t length,
-                          bool top_down);
-uint64_t gap_model_area_cache(struct gap_model *model, uint64_t length,
-                              bool top_down);
-uint64_t gap_model_hole_size(struct gap_model *model, uint64_t length,
-                             bool top_down);
-/* Addresses by the linear walk, probes by a recursion over the tree. */
-uint64_t gap_model_rb_gap(struct gap_model *model, uint64_t length,
-                          bool top_down);
+enum { GAP_MODEL_COUNT = 4 };
+extern const struct gap_model_ops gap_models[GAP_MODEL_COUNT];

@@ -72,8 +72,8 @@ access_range(struct world *world, struct process *process, unsigned first,
     uint64_t refused = 0;
 
     world->reader = process;
-    op.touch.observe = observe;
-    op.touch.observe_data = world;
+    op.touch.report.observe = observe;
+    op.touch.report.observe_data = world;
     operation_begin(&op, world->machine, process->task, &call);
     operation_run(&op);
     operation_finish(&op);

@@ -307,8 +307,12 @@ START_TEST(file_pages_are_found_through_shared_and_nonlinear_vmas)
     ck_assert_uint_eq(page->map_count, 6);
     ck_assert_uint_eq(file->vma_count, 6);
     expect_walks_equal_scan(machine);
-    while (machine->mms)
-        world_exit(machine->mms);
+    if (rmap_schemes[_i / FORM_COUNT] == &rmap_pte_chain)
+        ck_assert_uint_eq(machine->counters.rmap_visit_count, 6);
+    world_exit(machine->mms_last);
+    ck_assert_uint_eq(page->map_count, 3);
+    expect_walks_equal_scan(machine);
+    world_exit(machine->mms_last);
     ck_assert_uint_eq(page->map_count, 0);
     ck_assert_uint_eq(file->vma_count, 0);
     ck_assert_ptr_null(file->i_mmap);
@@ -512,7 +516,11 @@ START_TEST(a_chain_of_one_collapses_in_page_referenced_alone)
     struct page *page = page_of(machine, chained.pfn);
     struct found found = {0};
 
-    chained_add_until(&chained, 2);
+    chained_add_until(&chained, 8);  // a head of one, but not alone
+    rmap_walk_referenced(machine, page, note_entry, &found);
+    ck_assert_uint_eq(blocks_of(machine), 2);
+    for (uint32_t nth = 7; nth >= 2; nth--)
+        chained_remove(&chained, nth);
     rmap_walk_referenced(machine, page, note_entry, &found);
     ck_assert_uint_eq(blocks_of(machine), 1);
     chained_remove(&chained, 0);
@@ -520,7 +528,7 @@ START_TEST(a_chain_of_one_collapses_in_page_referenced_alone)
     walk_page(machine, page);
     ck_assert_uint_eq(blocks_of(machine), 1);
     rmap_walk_referenced(machine, page, note_entry, &found);
-    ck_assert_uint_eq(found.count, 3);
+    ck_assert_uint_eq(found.count, 8 + 2 + 1);
     ck_assert_uint_eq(blocks_of(machine), 0);
     ck_assert_uint_eq(walk_page(machine, page).count, 1);
     chained_destroy(&chained);
@@ -545,7 +553,9 @@ START_TEST(pte_chain_moves_an_entry_without_memory)
     struct leaf *from = pagetable_leaf(mm, BASE);
     struct leaf *to = pagetable_leaf_alloc(mm, BASE + 4 * MIB);
     to->pte[0] = from->pte[leaf_index(&arch_x86_64, BASE)];
+    uint64_t charged = machine->charges[CHARGE_rmap_chain_update];
     rmap_moved(machine, from, leaf_index(&arch_x86_64, BASE), to, 0);
+    ck_assert_uint_eq(machine->charges[CHARGE_rmap_chain_update], charged + 2);
     from->pte[leaf_index(&arch_x86_64, BASE)] = PTE_NONE;
     ck_assert_uint_eq(blocks_of(machine), 2);
     struct found found =
@@ -702,7 +712,26 @@ START_TEST(an_anon_vma_walk_ends_with_the_last_mapping)
 }
 END_TEST
 
-/* Visits of a walk for the second page of three VMA parts. */
+START_TEST(the_zero_page_is_nobodys_mapping)
+{
+    struct machine *machine = machine_of_case(_i);
+    struct mm *mm = mm_create(machine);
+    struct vma *vma = world_vma(mm, BASE, 1);
+    struct page *page = world_fault(vma, BASE);
+    struct mm *child = world_fork(mm);
+    struct leaf *leaf = pagetable_leaf(child, BASE);
+
+    world_fork(mm);
+    world_unmap(child, BASE);
+    leaf->pte[leaf_index(&arch_x86_64, BASE)] =
+        pte_make(pfn_of(machine, page), PTE_PRESENT | PTE_ZERO);
+    ck_assert_uint_eq(walk_page(machine, page).count, 2);
+    leaf->pte[leaf_index(&arch_x86_64, BASE)] = PTE_NONE;
+    world_destroy(machine);
+}
+END_TEST
+
+/* Visits of a walk for the third page of three VMA parts. */
 static uint64_t
 chain_walk_visits(uint32_t version)
 {
@@ -751,6 +780,7 @@ contract_case(void)
     tcase_add_loop_test(tcase, walks_find_every_mapping_after_random_changes, 0,
                         CASE_COUNT);
     tcase_add_loop_test(tcase, a_visitor_can_stop_a_walk, 0, CASE_COUNT);
+    tcase_add_loop_test(tcase, the_zero_page_is_nobodys_mapping, 0, CASE_COUNT);
     tcase_add_loop_test(tcase, a_visitor_may_remove_the_entry_it_sees, 0,
                         CASE_COUNT);
     tcase_add_loop_test(tcase,
