@@ -17,8 +17,10 @@ static const struct {
     enum merge_policy merge;
     const struct rmap_ops *rmap;
 } columns[] = {
-    {MERGE_MMAP_ONLY, &rmap_pte_chain}, {MERGE_OFF, &rmap_anon_vma},
-    {MERGE_FLAGS, &rmap_pte_chain},     {MERGE_LINEAR, &rmap_anon_vma},
+    {MERGE_MMAP_ONLY, &rmap_pte_chain},
+    {MERGE_OFF, &rmap_anon_vma},
+    {MERGE_FLAGS, &rmap_pte_chain},
+    {MERGE_LINEAR, &rmap_anon_vma},
     {MERGE_SINGULAR, &rmap_anon_vma_chain},
     {MERGE_FORK_CHILD, &rmap_anon_vma_chain},
 };
@@ -152,21 +154,21 @@ static const struct {
     const char *before, *call;
     uint64_t split_count, merge_count;
 } counts[] = {
-    {"m0+2w", "m4+2w", 0, 0},           // apart
-    {"m0+2w", "m2+2w", 0, 1},           // extends the VMA below
-    {"m2+2w", "m0+2w", 0, 1},           // extends the VMA above
-    {"m0+1w m2+1w", "m1+1w", 0, 2},     // bridges
-    {"m0+4w", "p0+4r", 0, 0},           // all of it
-    {"m0+4w", "p2+2r", 1, 0},           // one end
-    {"m0+4w", "p1+2r", 2, 0},           // the middle
-    {"m0+4w p1+2r", "p1+2w", 0, 2},     // and back
-    {"m0+4w p2+2r", "p2+1w", 0, 1},     // the border moves
-    {"m0+4w", "u1+2", 2, 0},            // a hole
-    {"m0+4w", "u0+2", 1, 0},            // one end goes
-    {"m0+4w", "u0+4", 0, 0},            // all goes
-    {"m0+4w", "m1+2w", 2, 2},           // replaced by its equal
-    {"m0+2w m8+2w", "v8>2+2", 0, 1},    // moves to a neighbour
-    {"m0+2w m8+4w", "v8>2+2", 1, 1},    // a part of it does
+    {"m0+2w", "m4+2w", 0, 0},         // apart
+    {"m0+2w", "m2+2w", 0, 1},         // extends the VMA below
+    {"m2+2w", "m0+2w", 0, 1},         // extends the VMA above
+    {"m0+1w m2+1w", "m1+1w", 0, 2},   // bridges
+    {"m0+4w", "p0+4r", 0, 0},         // all of it
+    {"m0+4w", "p2+2r", 1, 0},         // one end
+    {"m0+4w", "p1+2r", 2, 0},         // the middle
+    {"m0+4w p1+2r", "p1+2w", 0, 2},   // and back
+    {"m0+4w p2+2r", "p2+1w", 0, 1},   // the border moves
+    {"m0+4w", "u1+2", 2, 0},          // a hole
+    {"m0+4w", "u0+2", 1, 0},          // one end goes
+    {"m0+4w", "u0+4", 0, 0},          // all goes
+    {"m0+4w", "m1+2w", 2, 2},         // replaced by its equal
+    {"m0+2w m8+2w", "v8>2+2", 0, 1},  // moves to a neighbour
+    {"m0+2w m8+4w", "v8>2+2", 1, 1},  // a part of it does
 };
 
 START_TEST(splits_and_merges_are_counted)
@@ -235,8 +237,7 @@ START_TEST(special_mappings_stay_alone)
                                  .prot = VM_READ,
                                  .flags = MM_EXEC_IMAGE | MM_SPECIAL};
 
-        ck_assert_int_eq(mm_mmap(scene.mm, &args),
-                         (int64_t)arena_page(page));
+        ck_assert_int_eq(mm_mmap(scene.mm, &args), (int64_t)arena_page(page));
     }
     scene_looks(&scene, "vvar, vdso", "r|r");
     scene_destroy(&scene);

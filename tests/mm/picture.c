@@ -31,11 +31,10 @@ scene_create(const struct machine_config *config)
     struct scene scene = {.machine = machine_create(config)};
     struct exec_layout layout = {.bare = true};
 
-    ck_assert_int_eq(
-        task_start(scene.machine, 0, 0, &layout, &scene.task), 0);
+    ck_assert_int_eq(task_start(scene.machine, 0, 0, &layout, &scene.task), 0);
     scene.mm = scene.task->mm;
-    scene.file = file_create(scene.machine, ARENA_PAGES * PAGE_BYTES, false,
-                             false);
+    scene.file =
+        file_create(scene.machine, ARENA_PAGES * PAGE_BYTES, false, false);
     return scene;
 }
 
