@@ -245,10 +245,7 @@ page_alloc_free_pages(const struct machine *machine)
 {
     uint64_t pages = 0;
 
-    for (unsigned i = 0; i < machine->zone_count; i++) {
-        const struct zone *zone = &machine->zones[i];
-        if (zone->free_pages > zone->watermark_min)
-            pages += zone->free_pages - zone->watermark_min;
-    }
+    for (unsigned i = 0; i < machine->zone_count; i++)
+        pages += machine->zones[i].free_pages;
     return pages;
 }

@@ -35,7 +35,7 @@ uint32_t page_alloc_run(struct machine *machine, unsigned cpu,
 void page_free(struct machine *machine, unsigned cpu, pfn_t pfn,
                unsigned order, uint32_t owner);
 
-/* Frames that a request of that state could get without reclaim. */
+/* Frames in the buddy allocators of all zones (nr_free_pages). */
 uint64_t page_alloc_free_pages(const struct machine *machine);
 
 /* All per-CPU lists of a CPU go back to buddy. */
