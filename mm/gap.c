@@ -43,7 +43,7 @@ search(struct mm *mm, uint64_t length, bool top_down)
     uint64_t addr = GAP_NONE;
 
     mm->machine->counters.gap_search_count++;
-    if (length < mm->pagetable.arch->task_size)
+    if (length <= mm->pagetable.arch->task_size)
         addr = mm->machine->policy.gap->search(mm, &request);
     if (addr != GAP_NONE)
         assert_free(mm, addr, length);
@@ -71,7 +71,7 @@ gap_search(struct mm *mm, const struct gap_request *request)
     mm_assert(request->length > 0);
     mm_assert(request->length % PAGE_BYTES == 0);
     if (request->align_bytes > PAGE_BYTES &&
-        request->length < mm->pagetable.arch->task_size)
+        request->length <= mm->pagetable.arch->task_size)
         addr = search_aligned(mm, request);
     if (addr == GAP_NONE)
         addr = search(mm, request->length, request->top_down);

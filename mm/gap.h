@@ -36,7 +36,7 @@ struct gap_ops {
 
     /* An address where request.length bytes are free, or GAP_NONE.  Bottom-up
      * searches [unmapped_base, task_size); top-down [PAGE_BYTES, mmap_base)
-     * and falls back to bottom-up.  Length < task_size, no alignment: the
+     * and falls back to bottom-up.  Length <= task_size, no alignment: the
      * forwarding layer sees to that. */
     uint64_t (*search)(struct mm *mm, const struct gap_request *request);
 
