@@ -19,7 +19,7 @@ struct import_options {
 };
 
 /*
- * The text of `perf script` (traces/README.md has the commands) as a trace.
+ * The text of `perf script` (traces/examples/README.md has the commands) as a trace.
  * `paths` are read one after another as one recording; "-" is standard input,
  * and .zst is unpacked.  On failure *out holds an unfinished trace, which the
  * caller abandons.

@@ -370,6 +370,61 @@ setuid_call(const struct call *call)
                      uid);
 }
 
+static void
+munmap_call(const struct call *call)
+{
+    unmap(call, call->arg[0], call->arg[1]);
+}
+
+static void
+mlock_call(const struct call *call)
+{
+    write_range(call, "mlock", "");
+}
+
+static void
+mlock2_call(const struct call *call)
+{
+    if (call->arg[2] == 0)
+        mlock_call(call);
+    else
+        comment(call, "which locks pages only when they come");
+}
+
+static void
+munlock_call(const struct call *call)
+{
+    write_range(call, "munlock", "");
+}
+
+static void
+unknown_call(const struct call *call)
+{
+    comment(call, "which a trace has no word for");
+}
+
+/* NULL: what it does shows in other records. */
+static void (*const writers[PERF_CALL_COUNT])(const struct call *call) = {
+    [PERF_CALL_MMAP] = mmap_call,
+    [PERF_CALL_MUNMAP] = munmap_call,
+    [PERF_CALL_MREMAP] = mremap_call,
+    [PERF_CALL_MPROTECT] = mprotect_call,
+    [PERF_CALL_MADVISE] = madvise_call,
+    [PERF_CALL_BRK] = brk_call,
+    [PERF_CALL_MLOCK] = mlock_call,
+    [PERF_CALL_MLOCK2] = mlock2_call,
+    [PERF_CALL_MUNLOCK] = munlock_call,
+    [PERF_CALL_MLOCKALL] = unknown_call,
+    [PERF_CALL_REMAP_FILE_PAGES] = remap_file_pages_call,
+    [PERF_CALL_SHMAT] = shmat_call,
+    [PERF_CALL_SHMDT] = shmdt_call,
+    [PERF_CALL_PROCESS_MADVISE] = unknown_call,
+    [PERF_CALL_WAIT4] = wait_call,
+    [PERF_CALL_SETUID] = setuid_call,
+    [PERF_CALL_SETREUID] = setuid_call,
+    [PERF_CALL_SETRESUID] = setuid_call,
+};
+
 void
 import_perf_call(struct import *import, struct import_task *task,
                  const struct perf_record *enter, const struct perf_record *at)
@@ -386,61 +441,6 @@ import_perf_call(struct import *import, struct import_task *task,
         .result = exit->arg[0],
         .has_failed = perf_is_failure(exit->arg[0]),
     };
-    switch ((enum perf_call)enter->call) {
-    case PERF_CALL_MMAP:
-        mmap_call(&call);
-        break;
-    case PERF_CALL_MUNMAP:
-        unmap(&call, call.arg[0], call.arg[1]);
-        break;
-    case PERF_CALL_MREMAP:
-        mremap_call(&call);
-        break;
-    case PERF_CALL_MPROTECT:
-        mprotect_call(&call);
-        break;
-    case PERF_CALL_MADVISE:
-        madvise_call(&call);
-        break;
-    case PERF_CALL_BRK:
-        brk_call(&call);
-        break;
-    case PERF_CALL_MLOCK2:
-        if (call.arg[2] == 0)
-            write_range(&call, "mlock", "");
-        else
-            comment(&call, "which locks pages only when they come");
-        break;
-    case PERF_CALL_MLOCK:
-        write_range(&call, "mlock", "");
-        break;
-    case PERF_CALL_MUNLOCK:
-        write_range(&call, "munlock", "");
-        break;
-    case PERF_CALL_REMAP_FILE_PAGES:
-        remap_file_pages_call(&call);
-        break;
-    case PERF_CALL_SHMAT:
-        shmat_call(&call);
-        break;
-    case PERF_CALL_SHMDT:
-        shmdt_call(&call);
-        break;
-    case PERF_CALL_MLOCKALL:
-    case PERF_CALL_PROCESS_MADVISE:
-        comment(&call, "which a trace has no word for");
-        break;
-    case PERF_CALL_WAIT4:
-        wait_call(&call);
-        break;
-    case PERF_CALL_SETUID:
-    case PERF_CALL_SETREUID:
-    case PERF_CALL_SETRESUID:
-        setuid_call(&call);
-        break;
-    case PERF_CALL_EXECVE:
-    case PERF_CALL_EXECVEAT:
-    case PERF_CALL_COUNT:
-        break;
-    }
+    if (writers[enter->call])
+        writers[enter->call](&call);
 }

@@ -127,7 +127,7 @@ find_field(const struct trace_text *text, const char *name, bool last)
 static bool
 fail_field(struct trace_text *text, const char *at, const char *name)
 {
-    char *what = g_strdup_printf("a number in the field `%s'", name);
+    char *what = g_strdup_printf("a number in the field %s", name);
     bool failed = trace_text_fail(text, at, TRACE_ERROR_SYNTAX, what);
     g_free(what);
     return failed;
@@ -330,7 +330,7 @@ take_event(struct trace_text *text, struct perf_record *record)
     while (!trace_is_word_end(word[length]))
         length++;
     if (strncmp(word, "PERF_RECORD_LOST", 16) == 0 ||
-        is_word(word, length, "LOST"))
+        strncmp(word, "LOST", 4) == 0)
         return trace_text_fail(text, word, TRACE_ERROR_SYNTAX,
                                "a complete recording");
     text->at = skip_blanks(word + length);
