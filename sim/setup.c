@@ -328,6 +328,14 @@ setup_create(struct setup *setup, struct catalog *catalog,
     return setup->refusal || check_built(setup, error);
 }
 
+/* The value in effect; of a refused combination what was asked for. */
+static const char *
+shown_value(const struct setup *setup, size_t axis)
+{
+    return setup->refusal ? wanted_value(setup, axis)
+                          : used_value(setup, axis);
+}
+
 static json_t *
 policy_json(const struct setup *setup)
 {
@@ -335,7 +343,7 @@ policy_json(const struct setup *setup)
 
     for (size_t axis = 0; policy_axes[axis].name; axis++)
         json_object_set_new(object, policy_axes[axis].name,
-                            json_string(used_value(setup, axis)));
+                            json_string(shown_value(setup, axis)));
     return object;
 }
 
@@ -346,7 +354,7 @@ substituted_json(const struct setup *setup)
 
     for (size_t axis = 0; policy_axes[axis].name; axis++) {
         const char *wanted = wanted_value(setup, axis);
-        const char *used = used_value(setup, axis);
+        const char *used = shown_value(setup, axis);
         if (strcmp(wanted, used) != 0)
             json_object_set_new(
                 object, policy_axes[axis].name,
@@ -380,7 +388,7 @@ setup_substitutions(const struct setup *setup)
 
     for (size_t axis = 0; policy_axes[axis].name; axis++) {
         const char *wanted = wanted_value(setup, axis);
-        const char *used = used_value(setup, axis);
+        const char *used = shown_value(setup, axis);
         if (strcmp(wanted, used) != 0)
             g_string_append_printf(list, "%s %s=%s (wants %s)",
                                    list->len > 0 ? "," : "",

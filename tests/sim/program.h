@@ -1,0 +1,31 @@
+/*
+ * Running vmsim in a folder of its own, and reading what it says.
+ */
+#pragma once
+
+#include <glib.h>
+#include <jansson.h>
+
+struct outcome {
+    int status;  // exit status
+    char *out, *err;
+};
+
+/* A fresh folder for the test that runs; removed by leave_folder(). */
+void enter_folder(void);
+void leave_folder(void);
+/* Path of a file in it; freed with the folder. */
+const char *in_folder(const char *name);
+
+void write_file(const char *name, const char *text);
+char *read_file(const char *name);
+
+/* Run vmsim there; the last argument is NULL. */
+struct outcome run_vmsim(const char *argument, ...) G_GNUC_NULL_TERMINATED;
+void outcome_clear(struct outcome *outcome);
+
+/* The JSON result of a replay with these arguments, which must succeed. */
+json_t *replay_result(const char *argument, ...) G_GNUC_NULL_TERMINATED;
+
+/* Integer at a dotted path, which must be there. */
+json_int_t integer_at(const json_t *object, const char *path);
