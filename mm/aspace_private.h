@@ -18,10 +18,17 @@ bool mm_lock_fits(const struct mm *mm, uint32_t flags, uint64_t bytes);
 /* Put pages on the account without asking (they were there before). */
 void mm_account_again(struct mm *mm, uint64_t pages);
 
+/* What an area will hold: large ones are aligned for huge pages. */
+struct area_content {
+    const struct file *file;  // NULL: anonymous
+    uint64_t pgoff;           // pages, of a file
+    bool is_shared;
+};
+
 /* get_unmapped_area(): where `length` bytes go; `flags` of enum mmap_flag say
  * whether addr is the place or a hint.  An address or -errno. */
 int64_t mm_find_area(struct mm *mm, uint64_t addr, uint64_t length,
-                     uint32_t flags, bool is_private_anon);
+                     uint32_t flags, const struct area_content *content);
 /* Unmap the page-aligned [start, end).  0 or -ENOMEM: a limit or memory for a
  * split; nothing is unmapped then. */
 int mm_unmap(struct mm *mm, uint64_t start, uint64_t end);

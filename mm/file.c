@@ -1,7 +1,8 @@
 /*
  * Files: which pages are in memory, and how they get there.
  *
- *   disk, cached   in memory before the run; a frame appears at first use
+ *   disk, cached   in memory before the run; a frame appears at first use,
+ *                  and its allocation is neither counted nor charged
  *   disk, cold     read in windows of 32 pages around the fault (read-around
  *                  of mmap reads, 128 KiB); the faulting page makes the fault
  *                  major
@@ -133,6 +134,32 @@ add_page(struct file *file, unsigned cpu, uint64_t index)
     return pfn;
 }
 
+/*
+ * A page that was in memory before the run: its frame appears now, but what
+ * that took was not part of what is simulated.
+ */
+static pfn_t
+add_old_page(struct file *file, unsigned cpu, uint64_t index)
+{
+    struct machine *machine = file->machine;
+    struct mm_counters *counters = &machine->counters;
+    uint64_t alloc_count = counters->page_alloc_count;
+    uint64_t split_count = counters->buddy_split_count;
+    uint64_t charged[] = {
+        machine->charges[CHARGE_page_alloc],
+        machine->charges[CHARGE_buddy_page],
+        machine->charges[CHARGE_lru_add],
+    };
+    pfn_t pfn = add_page(file, cpu, index);
+
+    counters->page_alloc_count = alloc_count;
+    counters->buddy_split_count = split_count;
+    machine->charges[CHARGE_page_alloc] = charged[0];
+    machine->charges[CHARGE_buddy_page] = charged[1];
+    machine->charges[CHARGE_lru_add] = charged[2];
+    return pfn;
+}
+
 /* Read the window around the page from disk. */
 static void
 read_around(struct file *file, unsigned cpu, uint64_t index)
@@ -163,7 +190,8 @@ file_get_page(struct file *file, unsigned cpu, uint64_t index, pfn_t *pfn)
         *pfn = file_lookup(file, index);
         return pfn_is_none(*pfn) ? FILE_GET_NOMEM : FILE_GET_MAJOR;
     }
-    *pfn = add_page(file, cpu, index);
+    *pfn = file->is_shmem ? add_page(file, cpu, index)
+                          : add_old_page(file, cpu, index);
     return pfn_is_none(*pfn) ? FILE_GET_NOMEM : FILE_GET_MINOR;
 }
 

@@ -39,7 +39,8 @@ assert_free(const struct mm *mm, uint64_t addr, uint64_t length)
 static uint64_t
 search(struct mm *mm, uint64_t length, bool top_down)
 {
-    struct gap_request request = {length, PAGE_BYTES, top_down};
+    struct gap_request request = {
+        .length = length, .align_bytes = PAGE_BYTES, .top_down = top_down};
     uint64_t addr = GAP_NONE;
 
     mm->machine->counters.gap_search_count++;
@@ -60,7 +61,10 @@ search_aligned(struct mm *mm, const struct gap_request *request)
         return GAP_NONE;
     /* The last aligned address whose area still ends in the wider one, or the
      * first one that begins in it. */
-    return (addr + (request->top_down ? align : align - 1)) & ~(align - 1);
+    uint64_t moved =
+        addr - request->align_phase + (request->top_down ? align : align - 1);
+
+    return (moved & ~(align - 1)) + request->align_phase;
 }
 
 uint64_t

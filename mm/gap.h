@@ -22,6 +22,7 @@ struct vma;
 struct gap_request {
     uint64_t length;      // bytes, page multiple, > 0
     uint64_t align_bytes; // PAGE_BYTES, or 2 MiB for huge-aligned requests
+    uint64_t align_phase; // bytes: the address is this much past a multiple
     bool top_down;        // the mm's layout
 };
 

@@ -72,13 +72,42 @@ hint_is_free(struct mm *mm, uint64_t hint, uint64_t length)
     return !above || hint + length <= vma_start_gap(above);
 }
 
+/*
+ * Areas that huge pages could fill start at a multiple of 2 MiB: anonymous
+ * ones without a hint whose length is such a multiple, and files on disk whose
+ * mapping holds a whole aligned 2 MiB of the file; those keep the file's phase
+ * (6.18 __get_unmapped_area(), __thp_get_unmapped_area()).
+ */
+static void
+align_for_huge_pages(struct gap_request *request, uint64_t hint,
+                     const struct area_content *content)
+{
+    uint64_t offset = pages_to_bytes(content->pgoff);
+    uint64_t first_whole = (offset + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
+
+    if (!content->file) {
+        if (!content->is_shared && !hint && request->length % HUGE_BYTES == 0)
+            request->align_bytes = HUGE_BYTES;
+        return;
+    }
+    if (content->file->is_shmem ||
+        offset + request->length < first_whole + HUGE_BYTES)
+        return;
+    request->align_bytes = HUGE_BYTES;
+    request->align_phase = offset % HUGE_BYTES;
+}
+
 int64_t
 mm_find_area(struct mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
-             bool is_private_anon)
+             const struct area_content *content)
 {
     const struct machine *machine = mm->machine;
     uint64_t task_size = machine->arch->task_size;
-    struct gap_request request = {length, PAGE_BYTES, mm->top_down};
+    struct gap_request request = {
+        .length = length,
+        .align_bytes = PAGE_BYTES,
+        .top_down = mm->top_down,
+    };
 
     if (length > task_size)
         return -ENOMEM;
@@ -90,9 +119,8 @@ mm_find_area(struct mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
     addr = round_hint(mm, addr);
     if (addr && hint_is_free(mm, addr, length))
         return (int64_t)addr;
-    if (machine->kernel.mmap_huge_align && is_private_anon && !addr &&
-        length % HUGE_BYTES == 0)
-        request.align_bytes = HUGE_BYTES;
+    if (machine->kernel.mmap_huge_align)
+        align_for_huge_pages(&request, addr, content);
     addr = gap_search(mm, &request);
     return addr == GAP_NONE ? -ENOMEM : (int64_t)addr;
 }
@@ -260,8 +288,12 @@ place(struct mm *mm, const struct mmap_args *args, uint64_t length)
 
     if (keeps || (flags & MM_EXEC_IMAGE))
         flags |= MM_FIXED;
-    int64_t addr = mm_find_area(mm, args->addr, length, flags,
-                                !args->file && !(flags & MM_SHARED));
+    struct area_content content = {
+        .file = args->file,
+        .pgoff = args->pgoff,
+        .is_shared = flags & MM_SHARED,
+    };
+    int64_t addr = mm_find_area(mm, args->addr, length, flags, &content);
     if (addr >= 0 && keeps &&
         vma_intersect(mm, (uint64_t)addr, (uint64_t)addr + length))
         return -EEXIST;

@@ -247,10 +247,15 @@ static int
 find_new_addr(struct remap *remap)
 {
     const struct vma *vma = remap->vma;
-    int64_t addr = mm_find_area(
-        remap->mm, gives_address(remap) ? remap->new_addr : 0,
-        remap->new_length, remap->flags & MREMAP_TO_FIXED ? MM_FIXED : 0,
-        vma_is_anon(vma));
+    struct area_content content = {
+        .file = vma->file,
+        .pgoff = vma_index(vma, remap->addr),
+        .is_shared = vma->flags & VM_SHARED,
+    };
+    int64_t addr =
+        mm_find_area(remap->mm, gives_address(remap) ? remap->new_addr : 0,
+                     remap->new_length,
+                     remap->flags & MREMAP_TO_FIXED ? MM_FIXED : 0, &content);
 
     if (addr < 0)
         return (int)addr;

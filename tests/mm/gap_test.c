@@ -29,7 +29,7 @@ gap_mm(const struct arch *arch, const struct gap_ops *policy, bool top_down)
 static uint64_t
 search(struct bare_mm *bare, uint64_t length)
 {
-    struct gap_request request = {length, PAGE_BYTES, bare->mm->top_down};
+    struct gap_request request = {length, PAGE_BYTES, 0, bare->mm->top_down};
 
     return gap_search(bare->mm, &request);
 }
@@ -425,7 +425,7 @@ static uint64_t
 search_huge(bool top_down, uint64_t hole_start, uint64_t hole_pages)
 {
     struct bare_mm bare = gap_mm(&arch_x86_64, &gap_rb_gap, top_down);
-    struct gap_request request = {2 * MIB, 2 * MIB, top_down};
+    struct gap_request request = {2 * MIB, 2 * MIB, 0, top_down};
     uint64_t hole_end = hole_start + hole_pages * PAGE_BYTES, addr;
 
     bare_mm_map(&bare, PAGE_BYTES, hole_start);
@@ -456,7 +456,7 @@ END_TEST
 START_TEST(every_policy_aligns_huge_requests)
 {
     struct bare_mm bare = gap_mm(&arch_x86_64, gap_policies[_i / 2], _i % 2);
-    struct gap_request request = {4 * MIB, 2 * MIB, _i % 2};
+    struct gap_request request = {4 * MIB, 2 * MIB, 0, _i % 2};
 
     for (unsigned i = 0; i < 100; i++) {
         uint64_t addr = gap_search(bare.mm, &request);
