@@ -1,0 +1,331 @@
+/*
+ * Which settings tell the runs of a file apart.
+ *
+ * A sweep over kernels changes every policy with the kernel, but "2.6.22" says
+ * it all.  So settings are tried in the order in which a sweep varies them,
+ * and one is taken only if it tells apart two runs that those taken before
+ * leave equal.
+ */
+#include "plots/labels.h"
+
+#include "plots/numbers.h"
+
+#include <string.h>
+
+#define TRACE_CHARACTERS 48
+#define VALUE_CHARACTERS 40
+
+/* In the order of a sweep; a name that ends in a dot stands for all behind. */
+static const struct {
+    const char *name;
+    const char *before;  // the value, in labels
+    const char *after;
+} dimensions[] = {
+    {"kernel", "", ""},          {"machine", "", ""},
+    {"ram_bytes", "", " RAM"},   {"cpu_count", "", " CPUs"},
+    {"swap_bytes", "", " swap"}, {"schedule", "", " schedule"},
+    {"sysctl.", "", ""},         {"knobs.", "", ""},
+    {"policy.", "", ""},         {"seed", "seed ", ""},
+    {"vmsim", "vmsim ", ""},
+};
+
+char *
+plot_shorten(const char *text, size_t limit)
+{
+    size_t length = (size_t)g_utf8_strlen(text, -1);
+
+    if (length <= limit)
+        return g_strdup(text);
+    size_t front = (limit - 1) / 2;
+    size_t back = limit - 1 - front;
+    g_autofree char *head = g_utf8_substring(text, 0, (glong)front);
+    const char *tail = g_utf8_offset_to_pointer(text, (glong)(length - back));
+    return g_strconcat(head, "…", tail, NULL);
+}
+
+static void
+set_value(struct plot_runs *runs, struct plot_run *run, const char *name,
+          char *value)
+{
+    guint index = 0;
+
+    while (index < runs->settings->len &&
+           strcmp(runs->settings->pdata[index], name) != 0)
+        index++;
+    if (index == runs->settings->len)
+        g_ptr_array_add(runs->settings, g_strdup(name));
+    if (run->values->len <= index)
+        g_ptr_array_set_size(run->values, (gint)index + 1);
+    g_free(run->values->pdata[index]);
+    run->values->pdata[index] = value;
+}
+
+static char *
+scalar_text(const json_t *value)
+{
+    if (json_is_string(value))
+        return g_strdup(json_string_value(value));
+    char *dump = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *text = g_strdup(dump);
+    free(dump);
+    return text;
+}
+
+static void
+flatten(struct plot_runs *runs, struct plot_run *run, const char *prefix,
+        json_t *object)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        g_autofree char *name = g_strconcat(prefix, key, NULL);
+        if (!json_is_object(value)) {
+            set_value(runs, run, name, scalar_text(value));
+            continue;
+        }
+        g_autofree char *dotted = g_strconcat(name, ".", NULL);
+        flatten(runs, run, dotted, value);
+    }
+}
+
+static void
+flatten_run(void *data, void *user_data)
+{
+    struct plot_run *run = data;
+    const json_t *version = json_object_get(run->root, "vmsim");
+
+    flatten(user_data, run, "", json_object_get(run->root, "config"));
+    if (json_is_string(version))
+        set_value(user_data, run, "vmsim", scalar_text(version));
+}
+
+static const char *
+trace_path(const struct plot_run *run)
+{
+    return json_string_value(
+        json_object_get(json_object_get(run->root, "trace"), "path"));
+}
+
+/* "dir/ebizzy.trace.zst" is "ebizzy". */
+static char *
+trace_stem(const char *path)
+{
+    static const char *const suffixes[] = {".zst", ".vmt", ".vmtrace", ".trace",
+                                           ".txt"};
+    char *stem = g_path_get_basename(path);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(suffixes); i++)
+        if (g_str_has_suffix(stem, suffixes[i]) &&
+            strlen(stem) > strlen(suffixes[i]))
+            stem[strlen(stem) - strlen(suffixes[i])] = '\0';
+    return stem;
+}
+
+/* Two paths may share a stem; then each is its whole path. */
+static char *
+trace_name(const struct plot_runs *runs, const char *path)
+{
+    g_autofree char *stem = trace_stem(path);
+
+    for (unsigned i = 0; i < runs->runs->len; i++) {
+        const char *other = trace_path(plot_run_at(runs, i));
+        g_autofree char *other_stem = trace_stem(other);
+        if (strcmp(stem, other_stem) == 0 && strcmp(path, other) != 0)
+            return plot_shorten(path, TRACE_CHARACTERS);
+    }
+    return plot_shorten(stem, TRACE_CHARACTERS);
+}
+
+static void
+name_traces(struct plot_runs *runs)
+{
+    g_autoptr(GPtrArray) paths = g_ptr_array_new();
+    guint index;
+
+    for (unsigned i = 0; i < runs->runs->len; i++) {
+        struct plot_run *run = plot_run_at(runs, i);
+        const char *path = trace_path(run);
+        if (!g_ptr_array_find_with_equal_func(paths, path, g_str_equal,
+                                              &index)) {
+            index = paths->len;
+            g_ptr_array_add(paths, (char *)path);
+            g_ptr_array_add(runs->traces, trace_name(runs, path));
+        }
+        run->trace_index = index;
+        run->trace = runs->traces->pdata[index];
+    }
+}
+
+static gint
+compare_runs(gconstpointer a, gconstpointer b)
+{
+    const struct plot_run *left = *(struct plot_run *const *)a;
+    const struct plot_run *right = *(struct plot_run *const *)b;
+
+    if (left->trace_index != right->trace_index)
+        return left->trace_index < right->trace_index ? -1 : 1;
+    return left->line < right->line ? -1 : left->line > right->line;
+}
+
+/* "policy.clear" with "nozero" is "clear=nozero". */
+static char *
+setting_text(size_t dimension, const char *name, const char *value)
+{
+    g_autofree char *brief = NULL;
+
+    if (!value)
+        value = "none";
+    if (g_str_has_suffix(name, "_bytes"))
+        brief = plot_bytes_text(g_ascii_strtod(value, NULL));
+    else
+        brief = plot_shorten(value, VALUE_CHARACTERS);
+    size_t prefix = strlen(dimensions[dimension].name);
+    if (dimensions[dimension].name[prefix - 1] == '.')
+        return g_strdup_printf("%s=%s", name + prefix, brief);
+    return g_strconcat(dimensions[dimension].before, brief,
+                       dimensions[dimension].after, NULL);
+}
+
+static bool
+belongs(size_t dimension, const char *name)
+{
+    const char *pattern = dimensions[dimension].name;
+
+    return g_str_has_suffix(pattern, ".") ? g_str_has_prefix(name, pattern)
+                                          : strcmp(name, pattern) == 0;
+}
+
+/* Whether two runs with the same trace and setup differ in the setting. */
+static bool
+tells_apart(const struct plot_runs *runs, const char *name)
+{
+    g_autoptr(GHashTable) seen =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (unsigned i = 0; i < runs->runs->len; i++) {
+        const struct plot_run *run = plot_run_at(runs, i);
+        const char *value = plot_run_setting(runs, run, name);
+        const char *text = value ? value : "";
+        g_autofree char *key =
+            g_strdup_printf("%u %s", run->trace_index, run->setup);
+        const char *other = g_hash_table_lookup(seen, key);
+        if (other && strcmp(other, text) != 0)
+            return true;
+        if (!other)
+            g_hash_table_insert(seen, g_steal_pointer(&key), (char *)text);
+    }
+    return false;
+}
+
+static void
+append_setting(struct plot_runs *runs, size_t dimension, const char *name)
+{
+    for (unsigned i = 0; i < runs->runs->len; i++) {
+        struct plot_run *run = plot_run_at(runs, i);
+        g_autofree char *text =
+            setting_text(dimension, name, plot_run_setting(runs, run, name));
+        g_autofree char *before = run->setup;
+        run->setup =
+            *before ? g_strconcat(before, ", ", text, NULL) : g_strdup(text);
+    }
+}
+
+static void
+choose_settings(struct plot_runs *runs)
+{
+    for (unsigned i = 0; i < runs->runs->len; i++)
+        plot_run_at(runs, i)->setup = g_strdup("");
+    for (size_t dimension = 0; dimension < G_N_ELEMENTS(dimensions);
+         dimension++)
+        for (unsigned i = 0; i < runs->settings->len; i++) {
+            const char *name = runs->settings->pdata[i];
+            if (belongs(dimension, name) && tells_apart(runs, name))
+                append_setting(runs, dimension, name);
+        }
+}
+
+/* Runs that are equal in everything are numbered. */
+static void
+number_twins(struct plot_runs *runs)
+{
+    g_autoptr(GHashTable) seen =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (unsigned i = 0; i < runs->runs->len; i++) {
+        struct plot_run *run = plot_run_at(runs, i);
+        char *key = g_strdup_printf("%u %s", run->trace_index, run->setup);
+        guint count = GPOINTER_TO_UINT(g_hash_table_lookup(seen, key)) + 1;
+        g_hash_table_insert(seen, key, GUINT_TO_POINTER(count));
+        if (count == 1)
+            continue;
+        g_autofree char *before = run->setup;
+        run->setup =
+            g_strdup_printf("%s%s#%u", before, *before ? " " : "", count);
+    }
+}
+
+static void
+join_labels(struct plot_runs *runs)
+{
+    bool has_traces = runs->traces->len > 1;
+
+    for (unsigned i = 0; i < runs->runs->len; i++) {
+        struct plot_run *run = plot_run_at(runs, i);
+        if (!*run->setup)
+            run->label = g_strdup(run->trace);
+        else if (has_traces)
+            run->label = g_strconcat(run->trace, ", ", run->setup, NULL);
+        else
+            run->label = g_strdup(run->setup);
+    }
+}
+
+/* The value that all runs share, or NULL. */
+static const char *
+shared_value(const struct plot_runs *runs, const char *name)
+{
+    const char *value = plot_run_setting(runs, plot_run_at(runs, 0), name);
+
+    for (unsigned i = 1; i < runs->runs->len; i++)
+        if (g_strcmp0(value,
+                      plot_run_setting(runs, plot_run_at(runs, i), name)) != 0)
+            return NULL;
+    return value;
+}
+
+/* "ebizzy on 6.18, x86-64, 16 GiB RAM, 4 CPUs"; policies are too many. */
+static char *
+common_text(const struct plot_runs *runs)
+{
+    g_autoptr(GPtrArray) parts = g_ptr_array_new_with_free_func(g_free);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(dimensions); i++) {
+        const char *name = dimensions[i].name;
+        const char *value = shared_value(runs, name);
+        if (!value || strcmp(value, "0") == 0 ||
+            strcmp(value, "recorded") == 0 || strcmp(name, "seed") == 0)
+            continue;
+        g_ptr_array_add(parts, setting_text(i, name, value));
+    }
+    g_ptr_array_add(parts, NULL);
+    g_autofree char *where = g_strjoinv(", ", (char **)parts->pdata);
+    if (runs->traces->len > 1)
+        return g_steal_pointer(&where);
+    return g_strconcat((char *)runs->traces->pdata[0], *where ? " on " : "",
+                       where, NULL);
+}
+
+void
+plot_runs_label(struct plot_runs *runs)
+{
+    g_ptr_array_foreach(runs->runs, flatten_run, runs);
+    g_ptr_array_foreach(runs->refused, flatten_run, runs);
+    name_traces(runs);
+    g_ptr_array_sort(runs->runs, compare_runs);
+    choose_settings(runs);
+    number_twins(runs);
+    join_labels(runs);
+    runs->common = runs->runs->len > 0 ? common_text(runs) : g_strdup("");
+}

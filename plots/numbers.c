@@ -1,0 +1,122 @@
+/*
+ * Numbers with units, the same in every locale.
+ */
+#include "plots/numbers.h"
+
+#include <glib.h>
+#include <math.h>
+#include <string.h>
+
+#define EXACT_BELOW 1e7  // counts that are shown to the last digit
+
+static const struct plot_scale count_scales[] = {
+    {"", 1}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {NULL, 0}};
+static const struct plot_scale byte_scales[] = {{"B", 1},
+                                                {"KiB", 1024.0},
+                                                {"MiB", 1048576.0},
+                                                {"GiB", 1073741824.0},
+                                                {"TiB", 1099511627776.0},
+                                                {NULL, 0}};
+static const struct plot_scale ns_scales[] = {
+    {"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {NULL, 0}};
+
+static const struct plot_scale *
+scales_of(enum plot_unit unit)
+{
+    switch (unit) {
+    case PLOT_BYTES:
+        return byte_scales;
+    case PLOT_NS:
+        return ns_scales;
+    case PLOT_COUNT:
+        break;
+    }
+    return count_scales;
+}
+
+static struct plot_scale
+largest_scale(const struct plot_scale *scales, double most)
+{
+    while (scales[1].name && most >= scales[1].divisor)
+        scales++;
+    return *scales;
+}
+
+struct plot_scale
+plot_scale_for(enum plot_unit unit, double most)
+{
+    return unit == PLOT_COUNT ? count_scales[0]
+                              : largest_scale(scales_of(unit), most);
+}
+
+/* Three digits that count, without trailing zeros and exponents. */
+static char *
+three_digits(double value)
+{
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+    double size = fabs(value);
+    const char *format = size >= 99.95   ? "%.0f"
+                         : size >= 9.995 ? "%.1f"
+                         : size >= 0.01  ? "%.2f"
+                                         : "%.2g";
+
+    g_ascii_formatd(text, sizeof(text), format, value);
+    if (strchr(text, '.') && !strchr(text, 'e')) {
+        char *end = text + strlen(text);
+        while (end[-1] == '0')
+            *--end = '\0';
+        if (end[-1] == '.')
+            end[-1] = '\0';
+    }
+    return g_strdup(text);
+}
+
+static char *
+grouped(double value)
+{
+    g_autofree char *digits = g_strdup_printf("%.0f", value);
+    GString *text = g_string_new(NULL);
+
+    for (size_t left = strlen(digits); left > 0; left--) {
+        g_string_append_c(text, digits[strlen(digits) - left]);
+        if (left > 1 && left % 3 == 1)
+            g_string_append_c(text, ',');
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *
+plot_number_text(enum plot_unit unit, double value)
+{
+    if (!isfinite(value))
+        return g_strdup("unknown");
+    if (unit == PLOT_COUNT && value >= 0 && value < EXACT_BELOW &&
+        value == floor(value))
+        return grouped(value);
+    struct plot_scale scale = largest_scale(scales_of(unit), value);
+    g_autofree char *digits = three_digits(value / scale.divisor);
+    return g_strconcat(digits, *scale.name ? " " : "", scale.name, NULL);
+}
+
+char *
+plot_bytes_text(double bytes)
+{
+    return plot_number_text(PLOT_BYTES, bytes);
+}
+
+char *
+plot_percent_text(double part, double whole)
+{
+    double percent = 100 * part / whole;
+    char text[G_ASCII_DTOSTR_BUF_SIZE];
+
+    if (percent < 0.01)
+        return g_strdup("under 0.01 %");
+    const char *format = percent >= 99.95 ? "%.2f"
+                         : percent >= 99  ? "%.1f"
+                         : percent >= 10  ? "%.0f"
+                                          : "%.2g";
+
+    g_ascii_formatd(text, sizeof(text), format, percent);
+    return g_strconcat(text, " %", NULL);
+}

@@ -1,0 +1,175 @@
+/*
+ * Load, compose, write, draw, list.  Data and scripts are written before
+ * gnuplot is looked for, so that they are there whatever it says.
+ */
+#include "plots/plot.h"
+
+#include "plots/gnuplot.h"
+#include "plots/index.h"
+#include "plots/picture.h"
+#include "plots/script.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* clang-format off */
+G_DEFINE_QUARK(plot_error, plot_error)
+/* clang-format on */
+
+typedef void (*compose_fn)(struct picture *picture,
+                           const struct plot_runs *runs, enum plot_term term);
+
+/* In the order of the index. */
+static const compose_fn composers[] = {
+    picture_of_clears, picture_of_faults,     picture_of_time,
+    picture_of_memory, picture_of_gap_probes, picture_of_resident,
+};
+
+#define PICTURE_COUNT G_N_ELEMENTS(composers)
+
+void
+picture_clear(struct picture *picture)
+{
+    g_free(picture->title);
+    g_free(picture->sentence);
+    g_free(picture->left_out);
+    if (picture->tsv)
+        g_string_free(picture->tsv, TRUE);
+    if (picture->script)
+        g_string_free(picture->script, TRUE);
+    *picture = (struct picture){0};
+}
+
+void
+plot_report_clear(struct plot_report *report)
+{
+    g_clear_pointer(&report->pictures, g_ptr_array_unref);
+    g_clear_pointer(&report->sentences, g_ptr_array_unref);
+    g_clear_pointer(&report->index_path, g_free);
+}
+
+static bool
+write_file(const char *dir, const char *name, const char *ending,
+           const GString *text, GError **error)
+{
+    g_autofree char *file = g_strconcat(name, ".", ending, NULL);
+    g_autofree char *path = g_build_filename(dir, file, NULL);
+    g_autoptr(GError) failure = NULL;
+
+    if (g_file_set_contents(path, text->str, (gssize)text->len, &failure))
+        return true;
+    g_set_error(error, PLOT_ERROR, PLOT_ERROR_OUTPUT, "%s", failure->message);
+    return false;
+}
+
+static bool
+write_pictures(const struct picture *pictures, const char *dir, GError **error)
+{
+    for (size_t i = 0; i < PICTURE_COUNT; i++) {
+        const struct picture *picture = &pictures[i];
+        if (picture->left_out)
+            continue;
+        if (!write_file(dir, picture->name, "tsv", picture->tsv, error) ||
+            !write_file(dir, picture->name, "gp", picture->script, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+draw_pictures(const struct picture *pictures, const char *gnuplot,
+              const char *dir, const char *ending, struct plot_report *report,
+              GError **error)
+{
+    for (size_t i = 0; i < PICTURE_COUNT; i++) {
+        if (pictures[i].left_out)
+            continue;
+        g_autofree char *file =
+            g_strconcat(pictures[i].name, ".", ending, NULL);
+        if (!gnuplot_draw(gnuplot, dir, pictures[i].name, file, error))
+            return false;
+        g_ptr_array_add(report->pictures, g_build_filename(dir, file, NULL));
+    }
+    return true;
+}
+
+static bool
+write_index(const struct picture *pictures, const struct plot_runs *runs,
+            const char *dir, const char *ending, GError **error)
+{
+    GString *markdown = index_markdown(runs, pictures, PICTURE_COUNT, ending);
+    GString *html = index_html(runs, pictures, PICTURE_COUNT, ending);
+    bool is_written = write_file(dir, "index", "md", markdown, error) &&
+                      write_file(dir, "index", "html", html, error);
+
+    g_string_free(markdown, TRUE);
+    g_string_free(html, TRUE);
+    return is_written;
+}
+
+static bool
+publish(const struct picture *pictures, const struct plot_runs *runs,
+        const char *dir, enum plot_term term, struct plot_report *report,
+        GError **error)
+{
+    g_autofree char *gnuplot = gnuplot_find();
+    const char *ending = script_term_name(term);
+
+    if (g_mkdir_with_parents(dir, 0777) != 0) {
+        g_set_error(error, PLOT_ERROR, PLOT_ERROR_OUTPUT, "%s: %s", dir,
+                    g_strerror(errno));
+        return false;
+    }
+    if (!write_pictures(pictures, dir, error))
+        return false;
+    if (gnuplot &&
+        !draw_pictures(pictures, gnuplot, dir, ending, report, error))
+        return false;
+    if (!gnuplot)
+        g_ptr_array_add(
+            report->sentences,
+            g_strdup_printf("gnuplot is not installed: the data (.tsv) and "
+                            "scripts (.gp) are in %s; install gnuplot and "
+                            "run the command again for pictures",
+                            dir));
+    report->index_path = g_build_filename(dir, "index.md", NULL);
+    return write_index(pictures, runs, dir, gnuplot ? ending : NULL, error);
+}
+
+static void
+report_left_out(const struct picture *pictures, struct plot_report *report)
+{
+    for (size_t i = 0; i < PICTURE_COUNT; i++)
+        if (pictures[i].left_out)
+            g_ptr_array_add(report->sentences,
+                            g_strdup_printf("no picture %s: %s",
+                                            pictures[i].name,
+                                            pictures[i].left_out));
+}
+
+bool
+plot_results(const char *results_path, const char *out_dir, enum plot_term term,
+             struct plot_report *report, GError **error)
+{
+    struct plot_runs runs;
+    struct picture pictures[PICTURE_COUNT] = {0};
+
+    *report = (struct plot_report){
+        .pictures = g_ptr_array_new_with_free_func(g_free),
+        .sentences = g_ptr_array_new_with_free_func(g_free),
+    };
+    if (!plot_runs_load(&runs, results_path, error)) {
+        plot_report_clear(report);
+        return false;
+    }
+    for (size_t i = 0; i < PICTURE_COUNT; i++)
+        composers[i](&pictures[i], &runs, term);
+    report_left_out(pictures, report);
+    bool is_done = publish(pictures, &runs, out_dir, term, report, error);
+    for (size_t i = 0; i < PICTURE_COUNT; i++)
+        picture_clear(&pictures[i]);
+    plot_runs_clear(&runs);
+    if (!is_done)
+        plot_report_clear(report);
+    return is_done;
+}
