@@ -1,0 +1,446 @@
+/*
+ * From events to calls: names, death, clocks, CPUs and --check.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/program.h"
+
+static json_t *
+replay_text(const char *text)
+{
+    write_file("t", text);
+    return replay_result("t", NULL);
+}
+
+static json_int_t
+counter(const json_t *result, const char *name)
+{
+    return json_integer_value(
+        json_object_get(json_object_get(result, "counters"), name));
+}
+
+START_TEST(touches_of_a_region_count_as_the_table_says)
+{
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 mmap A 8K rw- anon,private\n"
+                                 "1 r A 8K\n"
+                                 "1 w A 8K\n"
+                                 "1 w A 8K\n"
+                                 "1 fork 2\n"
+                                 "2 w A 4K\n"
+                                 "1 w A 4K\n"
+                                 "1 r 0x1000 4K\n");
+
+    ck_assert_int_eq(counter(result, "fault_zero_map_count"), 2);
+    ck_assert_int_eq(counter(result, "fault_zero_break_count"), 2);
+    ck_assert_int_eq(counter(result, "fault_cow_copy_count"), 1);
+    ck_assert_int_eq(counter(result, "fault_cow_reuse_count"), 1);
+    ck_assert_int_eq(counter(result, "fault_segv_count"), 1);
+    ck_assert_int_eq(counter(result, "fault_count"), 7);
+    ck_assert_int_eq(counter(result, "touch_count"), 9);
+    ck_assert_int_eq(counter(result, "clear_page_count"), 2);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(a_name_means_its_latest_successful_binding)
+{
+    /* B fails and keeps the first meaning; the second C is another place. */
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 mmap B 4K rw- anon,private\n"
+                                 "1 mmap B 0 rw- anon,private\n"
+                                 "1 w B 4K\n"
+                                 "1 mmap C 4K rw- anon,private\n"
+                                 "1 w C 4K\n"
+                                 "1 mmap C 4K rw- anon,private\n"
+                                 "1 w C 4K\n"
+                                 "1 w C 4K\n");
+
+    ck_assert_int_eq(counter(result, "event_failed_count"), 1);
+    ck_assert_int_eq(counter(result, "fault_fresh_count"), 3);
+    ck_assert_int_eq(counter(result, "event_skipped_count"), 0);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(mremap_rebinds_its_name_or_binds_another)
+{
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 mmap A 4K rw- anon,private\n"
+                                 "1 mmap W 4K rw- anon,private\n"
+                                 "1 w A 4K\n"
+                                 "1 mremap A 4K 64K maymove\n"
+                                 "1 w A 4K\n"
+                                 "1 w A-4K 4K\n"
+                                 "1 mremap A 64K 128K maymove as=B\n"
+                                 "1 w B-4K 4K\n"
+                                 "1 r B 4K\n");
+
+    ck_assert_int_eq(counter(result, "event_failed_count"), 0);
+    ck_assert_int_eq(counter(result, "fault_fresh_count"), 3);
+    ck_assert_int_eq(counter(result, "fault_segv_count"), 0);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(a_name_that_was_never_bound_skips_its_events)
+{
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 mmap A 0 rw- anon,private\n"
+                                 "1 w A 4K\n"
+                                 "1 munmap A 4K\n"
+                                 "1 mmap B 4K rw- anon,private,fixed at=A\n"
+                                 "1 w B 4K\n");
+
+    ck_assert_int_eq(counter(result, "event_failed_count"), 1);
+    ck_assert_int_eq(counter(result, "event_skipped_count"), 4);
+    ck_assert_int_eq(counter(result, "touch_count"), 0);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(lines_of_a_child_that_never_came_to_be_are_skipped)
+{
+    /* Mode 2 refuses the fork: the parent's memory is too much twice. */
+    write_file("t", "#vmtrace 1\n"
+                    "1 start\n"
+                    "1 mmap A 300M rw- anon,private\n"
+                    "1 w A 4K\n"
+                    "1 fork 2\n"
+                    "2 w A 4K\n"
+                    "2 fork 3\n"
+                    "3 w A 4K\n"
+                    "3 exit\n"
+                    "2 exit\n"
+                    "1 wait 2\n"
+                    "1 w A+4K 4K\n");
+    json_t *result = replay_result("t", "--ram=1G", "--sysctl",
+                                   "vm.overcommit_memory=2", NULL);
+
+    ck_assert_int_eq(counter(result, "event_failed_count"), 1);
+    ck_assert_int_eq(counter(result, "event_skipped_count"), 5);
+    ck_assert_int_eq(counter(result, "fault_fresh_count"), 2);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(lines_of_a_killed_task_are_skipped)
+{
+    write_file("t", "#vmtrace 1\n"
+                    "1 start\n"
+                    "1 mmap A 60M rw- anon,private\n"
+                    "1 mmap B 60M rw- anon,private\n"
+                    "1 w A 60M\n"
+                    "1 w B 60M\n"
+                    "1 w A 4K\n"
+                    "1 exit\n");
+    json_t *result = replay_result("t", "--ram=128M", NULL);
+
+    ck_assert_int_eq(counter(result, "oom_kill_count"), 1);
+    ck_assert_int_eq(counter(result, "event_skipped_count"), 2);
+    ck_assert_int_eq(integer_at(result, "end.task_count"), 0);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(heap_and_stack_always_exist)
+{
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 w stack-4K 4K\n"
+                                 "1 w stack-1M 4K\n"
+                                 "1 w heap 4K\n"
+                                 "1 brk 132K\n"
+                                 "1 w heap 132K\n"
+                                 "1 w heap-4K 4K\n");
+
+    ck_assert_int_eq(counter(result, "fault_segv_count"), 1);
+    ck_assert_int_eq(counter(result, "fault_fresh_count"), 2 + 33);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(user_time_is_work_and_kernel_time_contains_kwork)
+{
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 work 1500\n"
+                                 "1 kwork 900\n"
+                                 "1 sleep 5000\n"
+                                 "1 mark unit%20one\n"
+                                 "1 mark unit%20one\n");
+
+    ck_assert_int_eq(integer_at(result, "time_ns.user"), 1500);
+    ck_assert_int_eq(integer_at(result, "time_ns.kwork"), 900);
+    ck_assert_int_eq(integer_at(result, "marks.unit one.count"), 2);
+    ck_assert_int_eq(integer_at(result, "time_ns.elapsed"),
+                     integer_at(result, "time_ns.user") +
+                         integer_at(result, "time_ns.system"));
+    json_decref(result);
+}
+END_TEST
+
+static json_t *
+last_row(const json_t *result)
+{
+    const json_t *rows =
+        json_object_get(json_object_get(result, "timeline"), "rows");
+
+    return json_array_get(rows, json_array_size(rows) - 1);
+}
+
+START_TEST(without_times_the_clock_is_work_calls_and_pages)
+{
+    write_file("t", "#vmtrace 1\n"
+                    "1 start\n"
+                    "1 work 500\n"
+                    "1 mmap A 16K rw- anon,private\n"
+                    "1 w A 16K\n"
+                    "1 sleep 77\n");
+    json_t *result = replay_result("t", "--timeline=2", NULL);
+    const json_t *rows =
+        json_object_get(json_object_get(result, "timeline"), "rows");
+
+    ck_assert_uint_eq(json_array_size(rows), 4);  // after 0, 2, 4 and 5 events
+    ck_assert_int_eq(json_integer_value(json_array_get(last_row(result), 0)),
+                     5);
+    ck_assert_int_eq(json_integer_value(json_array_get(last_row(result), 1)),
+                     500 + 1000 + 4000);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(recorded_times_are_the_clock)
+{
+    write_file("t", "#vmtrace 1\n"
+                    "@100 1 start\n"
+                    "@3000000 1 mmap A 16K rw- anon,private\n"
+                    "@9000000 1 w A 16K\n");
+    json_t *result = replay_result("t", "--timeline=1ms", NULL);
+
+    ck_assert_int_eq(json_integer_value(json_array_get(last_row(result), 1)),
+                     9000000);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(removing_all_results_changes_no_counter)
+{
+    json_t *with = replay_text("#vmtrace 1\n"
+                               "1 start\n"
+                               "1 mmap A 16K rw- anon,private = ENOMEM\n"
+                               "1 w A 16K = hit\n");
+    json_t *without = replay_text("#vmtrace 1\n"
+                                  "1 start\n"
+                                  "1 mmap A 16K rw- anon,private\n"
+                                  "1 w A 16K\n");
+
+    ck_assert(json_equal(json_object_get(with, "counters"),
+                         json_object_get(without, "counters")));
+    json_decref(with);
+    json_decref(without);
+}
+END_TEST
+
+/* One line each that agrees or does not, below a region A of 16K. */
+static const struct {
+    const char *line;
+    const char *expected, *found;  // NULL: agrees
+} checked[] = {
+    {"1 w A 16K = fresh", NULL, NULL},
+    {"1 w A 16K = fresh*4", NULL, NULL},
+    {"1 w A 16K = fresh*1,fresh*3", NULL, NULL},
+    {"1 w A 16K = fresh*3", "fresh*3", "fresh*4"},
+    {"1 w A 16K = fresh*3,hit*1", "fresh*3,hit*1", "fresh*4"},
+    {"1 r A 16K = hit", "hit", "zero*4"},
+    {"1 munmap A 16K = 0", NULL, NULL},
+    {"1 munmap A 16K = EINVAL", "EINVAL", "0x0"},
+    {"1 munmap A+1 16K = EINVAL", NULL, NULL},
+    {"1 munmap A+1 16K = 0", "0", "EINVAL"},
+    {"1 mmap B 4K rw- anon,private,fixed at=0x10000 = 0x10000", NULL, NULL},
+    {"1 mmap B 4K rw- anon,private,fixed at=0x10000 = 0x20000", "0x20000",
+     "0x10000"},
+    {"1 mmap B 4K rw- anon,private = 0x1234000", NULL, NULL},
+    {"0 expect fault_count 0", NULL, NULL},
+    {"0 expect syscall_count 7", "7", "1"},
+};
+
+START_TEST(check_compares_what_can_be_compared)
+{
+    g_autofree char *text = g_strdup_printf("#vmtrace 1\n"
+                                            "1 start\n"
+                                            "1 mmap A 16K rw- anon,private\n"
+                                            "%s\n",
+                                            checked[_i].line);
+    write_file("t", text);
+    struct outcome outcome =
+        run_vmsim("replay", "t", "--check", "--format=json", NULL);
+    json_t *result = json_loads(outcome.out, 0, NULL);
+    const json_t *first =
+        json_object_get(json_object_get(result, "check"), "first");
+
+    ck_assert_int_eq(outcome.status, checked[_i].expected ? 1 : 0);
+    ck_assert_int_eq(integer_at(result, "check.compared_count"), 1);
+    ck_assert_int_eq(integer_at(result, "check.mismatch_count"),
+                     checked[_i].expected ? 1 : 0);
+    if (checked[_i].expected) {
+        ck_assert_str_eq(json_string_value(json_object_get(first, "expected")),
+                         checked[_i].expected);
+        ck_assert_str_eq(json_string_value(json_object_get(first, "found")),
+                         checked[_i].found);
+        ck_assert_int_eq(integer_at(first, "line"), 4);
+        ck_assert_int_eq(integer_at(first, "event"), 3);
+    } else {
+        ck_assert(json_is_null(first));
+    }
+    json_decref(result);
+    outcome_clear(&outcome);
+}
+END_TEST
+
+START_TEST(addresses_are_compared_under_the_recorded_rules_alone)
+{
+    write_file("t", "#vmtrace 1\n"
+                    "#touches faults 6.18.44\n"
+                    "1 start mmap-base=0x7ffff7fff000\n"
+                    "1 mmap A 16K rw- anon,private = 0x7ffff7ffb000\n"
+                    "1 mmap B 16K rw- anon,private = 0x5000\n");
+    struct outcome same =
+        run_vmsim("replay", "t", "--check", "--format=json", NULL);
+    struct outcome other = run_vmsim("replay", "t", "--check", "--policy",
+                                     "layout=bottom-up", NULL);
+    json_t *result = json_loads(same.out, 0, NULL);
+
+    ck_assert_int_eq(same.status, 1);
+    ck_assert_int_eq(integer_at(result, "check.first.line"), 5);
+    ck_assert_int_eq(other.status, 0);
+    json_decref(result);
+    outcome_clear(&same);
+    outcome_clear(&other);
+}
+END_TEST
+
+START_TEST(expect_of_no_counter_is_an_error_with_its_place)
+{
+    write_file("t", "#vmtrace 1\n0 expect fautl_count 1\n");
+    struct outcome outcome = run_vmsim("replay", "t", "--check", NULL);
+
+    ck_assert_int_eq(outcome.status, 1);
+    ck_assert_str_eq(outcome.err +
+                         strlen(outcome.err) -
+                         strlen("t:2:10: expected the name of a counter, "
+                                "found \"fautl_count\"\n"),
+                     "t:2:10: expected the name of a counter, found "
+                     "\"fautl_count\"\n");
+    outcome_clear(&outcome);
+}
+END_TEST
+
+START_TEST(the_state_after_n_events_is_that_of_the_first_n)
+{
+    static const char text[] = "#vmtrace 1\n"
+                               "1 start\n"
+                               "1 mmap A 64K rw- anon,private\n"
+                               "1 w A+8K 16K\n"
+                               "1 fork 2\n"
+                               "2 w A+8K 4K\n"
+                               "1 munmap A+4K 8K\n"
+                               "2 exit\n";
+    static const char *const kinds[] = {"maps",     "smaps",  "pagemap",
+                                        "buddyinfo", "zoneinfo", "vmstat",
+                                        "slabinfo"};
+    g_auto(GStrv) lines = g_strsplit(text, "\n", 0);
+
+    write_file("whole", text);
+    for (unsigned n = 1; n <= 7; n++) {
+        char *rest = lines[n + 1];
+        lines[n + 1] = NULL;
+        g_autofree char *part = g_strjoinv("\n", lines);
+        lines[n + 1] = rest;
+        g_autofree char *part_text = g_strconcat(part, "\n", NULL);
+        write_file("part", part_text);
+        for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+            g_autofree char *at = g_strdup_printf("%s@%u", kinds[i], n);
+            struct outcome a = run_vmsim("replay", "whole", "--dump", at,
+                                         "--output=r", NULL);
+            struct outcome b = run_vmsim("replay", "part", "--dump", kinds[i],
+                                         "--output=r", NULL);
+            ck_assert_int_eq(a.status, 0);
+            ck_assert_str_eq(a.out, b.out);
+            ck_assert(a.out[0] != '\0');
+            outcome_clear(&a);
+            outcome_clear(&b);
+        }
+    }
+}
+END_TEST
+
+START_TEST(maps_are_in_the_kernels_own_layout)
+{
+    write_file("t", "#vmtrace 1\n"
+                    "7 start\n"
+                    "7 mmap A 8K r-x private,fixed at=0x400000 "
+                    "file=/lib/x off=4K\n"
+                    "7 brk 8K\n"
+                    "7 w heap 4K\n");
+    struct outcome outcome = run_vmsim("replay", "t", "--dump", "maps:7=m",
+                                       "--dump=pagemap=p", NULL);
+    g_autofree char *maps = read_file("m");
+    g_autofree char *pagemap = read_file("p");
+
+    ck_assert_msg(outcome.status == 0, "%s", outcome.err);
+    ck_assert(g_str_has_prefix(
+        maps, "# task 7\n"
+              "00400000-00402000 r-xp 00001000 00:01 1 "
+              "                                 /lib/x\n"));
+    ck_assert_ptr_nonnull(strstr(maps, " 00:00 0 "));
+    ck_assert_ptr_nonnull(strstr(maps, "[heap]\n"));
+    ck_assert_ptr_nonnull(strstr(maps, "[stack]\n"));
+    ck_assert_ptr_nonnull(
+        strstr(pagemap, " present,anon,write,exclusive "));
+    outcome_clear(&outcome);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("sim/replay");
+    TCase *tcase = tcase_create("replay");
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, enter_folder, leave_folder);
+    tcase_add_test(tcase, touches_of_a_region_count_as_the_table_says);
+    tcase_add_test(tcase, a_name_means_its_latest_successful_binding);
+    tcase_add_test(tcase, mremap_rebinds_its_name_or_binds_another);
+    tcase_add_test(tcase, a_name_that_was_never_bound_skips_its_events);
+    tcase_add_test(tcase,
+                   lines_of_a_child_that_never_came_to_be_are_skipped);
+    tcase_add_test(tcase, lines_of_a_killed_task_are_skipped);
+    tcase_add_test(tcase, heap_and_stack_always_exist);
+    tcase_add_test(tcase,
+                   user_time_is_work_and_kernel_time_contains_kwork);
+    tcase_add_test(tcase, without_times_the_clock_is_work_calls_and_pages);
+    tcase_add_test(tcase, recorded_times_are_the_clock);
+    tcase_add_test(tcase, removing_all_results_changes_no_counter);
+    tcase_add_loop_test(tcase, check_compares_what_can_be_compared, 0,
+                        G_N_ELEMENTS(checked));
+    tcase_add_test(tcase,
+                   addresses_are_compared_under_the_recorded_rules_alone);
+    tcase_add_test(tcase, expect_of_no_counter_is_an_error_with_its_place);
+    tcase_add_test(tcase, the_state_after_n_events_is_that_of_the_first_n);
+    tcase_add_test(tcase, maps_are_in_the_kernels_own_layout);
+    suite_add_tcase(suite, tcase);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
