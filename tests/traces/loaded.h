@@ -5,8 +5,8 @@
 
 #include "traces/trace.h"
 
-/* Load these bytes as the file t.trace.  On failure NULL and, unless `message`
- * is NULL, the error with the folder cut off. */
+/* Load these bytes.  On failure NULL and, unless `message` is NULL, the error
+ * as if the file were called t.trace. */
 struct trace *load_bytes(const char *bytes, size_t length, char **message);
 
 /* The text must load; "#vmtrace 1" is put before it. */
