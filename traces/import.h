@@ -19,10 +19,10 @@ struct import_options {
 };
 
 /*
- * The text of `perf script` (traces/examples/README.md has the commands) as a trace.
- * `paths` are read one after another as one recording; "-" is standard input,
- * and .zst is unpacked.  On failure *out holds an unfinished trace, which the
- * caller abandons.
+ * The text of `perf script` (traces/examples/README.md has the commands) as a
+ * trace. `paths` are read one after another as one recording; "-" is standard
+ * input, and .zst is unpacked.  On failure *out holds an unfinished trace,
+ * which the caller abandons.
  */
 bool import_perf(GPtrArray *paths, const struct import_options *options,
                  struct trace_writer *out, GError **error);

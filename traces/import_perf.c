@@ -35,6 +35,8 @@
 #define STACK_LIMIT_BYTES  (UINT64_C(8) << 20)
 #define KERNEL_ADDRESS_MIN (UINT64_C(1) << 63)
 
+enum { STACK_TABLES = 3 };  // above the first page of a stack, 4 levels
+
 /* ---- tasks ---- */
 
 static void
@@ -138,19 +140,26 @@ map_segment(struct import *import, struct import_task *task,
                      &like);
 }
 
-/* Pages that the kernel filled with arguments before the image was made.  The
- * first image's were not recorded; one page there is at least. */
+/*
+ * Pages that the kernel filled with arguments before the image was made.  What
+ * the first image got was over before the recording began, but is certain: one
+ * page at least, and the tables that lead to it.
+ */
 static void
 touch_arguments(struct import *import, struct import_task *task,
                 const struct perf_record *record)
 {
-    uint64_t pages = record->partner == PERF_NONE ? 1 : record->cleared;
-    const char *result = record->partner == PERF_NONE ? "" : " = fresh";
+    bool is_recorded = record->partner != PERF_NONE;
+    uint64_t pages = is_recorded ? record->cleared : 1;
+    if (!is_recorded) {
+        import->totals.clears += pages;
+        import->totals.tables += STACK_TABLES;
+    }
     if (pages == 0)
         return;
     g_autofree char *size = import_size(pages * IMPORT_PAGE_BYTES);
     import_event(import, task, record, "w stack-%s %s gup%s", size, size,
-                 result);
+                 is_recorded ? " = fresh" : "");
 }
 
 /* Another thread than the leader may exec; it takes over the leader's tid. */

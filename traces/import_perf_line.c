@@ -321,7 +321,7 @@ find_kind(const char *word, size_t length, struct perf_record *record)
     return find_call(word, length, &record->call);
 }
 
-/* The event's name up to its last colon, without "subsystem:". */
+/* The event's name, without "subsystem:" and what perf writes behind. */
 static bool
 take_event(struct trace_text *text, struct perf_record *record)
 {
@@ -334,15 +334,15 @@ take_event(struct trace_text *text, struct perf_record *record)
         return trace_text_fail(text, word, TRACE_ERROR_SYNTAX,
                                "a complete recording");
     text->at = skip_blanks(word + length);
-    if (length > 0 && word[length - 1] == ':')
-        length--;
-    else if (strncmp(word, "PERF_RECORD_", 12) != 0)
+    if (strncmp(word, "PERF_RECORD_", 12) == 0) {
+        length = strcspn(word, ":( \t\n");
+    } else if (length == 0 || word[length - 1] != ':') {
         return trace_text_fail(text, word, TRACE_ERROR_SYNTAX,
                                "the name of an event and a colon");
-    const char *colon = memrchr(word, ':', length);
-    if (colon && strncmp(word, "PERF_RECORD_", 12) != 0) {
-        length -= (size_t)(colon + 1 - word);
-        word = colon + 1;
+    } else {
+        const char *colon = memrchr(word, ':', --length);
+        length -= colon ? (size_t)(colon + 1 - word) : 0;
+        word = colon ? colon + 1 : word;
     }
     record->kind = (uint8_t)find_kind(word, length, record);
     return true;

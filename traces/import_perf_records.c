@@ -17,8 +17,9 @@
  *                       nothing any more; at the exit if it populates
  *   the others          at the exit
  *
- * A task's death takes effect after its last fault: the kernel writes into the
- * dying task's memory (clear_child_tid) after it reported the exit.
+ * A death takes effect after the dying task's last fault: clear_child_tid is
+ * written after the death was announced.  The memory goes some 100 us later
+ * still, which no event tells.
  */
 #include "traces/import_perf_records.h"
 

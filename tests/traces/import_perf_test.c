@@ -143,33 +143,38 @@ START_TEST(the_header_names_the_kernel_and_the_totals)
         "#vmtrace 1\n"
         "#touches faults 6.18\n"
         "# faults by outcome: fresh=1 copy=2 file=1\n"
-        "# recorded: faults=4 clears=1 shmem_clears=0 copies=2 file_faults=1 "
-        "pagetable_pages=1\n";
+        "# recorded: faults=4 clears=2 shmem_clears=0 copies=2 file_faults=1 "
+        "pagetable_pages=4\n";
     ck_assert(g_str_has_prefix(trace, expected));
     ck_assert_ptr_nonnull(strstr(trace, "\n1 start uid=33\n"));
 }
 END_TEST
 
+/* clang-format off */
 START_TEST(an_allocation_says_what_a_fault_did)
 {
     assert_imports(
-        IMAGE MMAP("000000200", "000000210", "000000220", "0x20000", "0x22",
-                   "0x7ffff7fd0000")
+        IMAGE
+        MMAP("000000200", "000000210", "000000220", "0x20000", "0x22",
+             "0x7ffff7fd0000")
         /* read, then write the zero page */
         FAULT("000000300", "0x7ffff7fd0123", "0x4")
-            FAULT("000000310", "0x7ffff7fd0123", "0x7")
-                ALLOC("000000311", CLEARED)
+        FAULT("000000310", "0x7ffff7fd0123", "0x7")
+        ALLOC("000000311", CLEARED)
         /* a fresh page, a copy, a page that was kept, somebody faster */
-        FAULT("000000320", "0x7ffff7fd2000", "0x6") ALLOC("000000321", TABLE)
-            ALLOC("000000322", CLEARED) FAULT("000000330", "0x7ffff7fd4000",
-                                              "0x7") ALLOC("000000331", FILLED)
-                FAULT("000000340", "0x7ffff7fd6000", "0x7")
-                    FAULT("000000350", "0x7ffff7fd8000", "0x6")
+        FAULT("000000320", "0x7ffff7fd2000", "0x6")
+        ALLOC("000000321", TABLE)
+        ALLOC("000000322", CLEARED)
+        FAULT("000000330", "0x7ffff7fd4000", "0x7")
+        ALLOC("000000331", FILLED)
+        FAULT("000000340", "0x7ffff7fd6000", "0x7")
+        FAULT("000000350", "0x7ffff7fd8000", "0x6")
         /* a file's page read, copied; not allowed, not mapped */
         FAULT("000000360", "0x400000", "0x4")
-            FAULT("000000370", "0x401000", "0x6") ALLOC("000000371", FILLED)
-                FAULT("000000380", "0x400000", "0x7")
-                    FAULT("000000390", "0x10", "0x4"),
+        FAULT("000000370", "0x401000", "0x6")
+        ALLOC("000000371", FILLED)
+        FAULT("000000380", "0x400000", "0x7")
+        FAULT("000000390", "0x10", "0x4"),
         IMAGE_LINES
         "@100+20/1 1 mmap anon 128K rw- anon,private = 0x7ffff7fd0000\n"
         "@200/1 1 r anon+0 4K = zero\n"
@@ -188,23 +193,24 @@ END_TEST
 START_TEST(touches_join_only_if_nothing_lies_between)
 {
     assert_imports(
-        IMAGE FAULT("000000200", "0x7fffffff8000", "0x6")
-            ALLOC("000000201", CLEARED) FAULT("000000210", "0x7fffffff9000",
-                                              "0x6") ALLOC("000000211", CLEARED)
-                P("000000220",
-                  "exceptions:page_fault_kernel: address=0x7fffffffa000 "
-                  "ip=put_user error_code=0x2") ALLOC("000000221", CLEARED)
-                    P("000000230", "syscalls:sys_enter_brk: brk: 0x00426000")
-                        P("000000240", "syscalls:sys_exit_brk: 0x426000") FAULT(
-                            "000000250", "0x405000", "0x6") ALLOC("000000251",
-                                                                  CLEARED)
-                            P("000000260",
-                              "syscalls:sys_enter_mlock: start: 0x00406000, "
-                              "len: 0x00001000") ALLOC("000000265", CLEARED)
-                                P("000000270",
-                                  "syscalls:sys_exit_mlock: 0xfffffffffffffff4")
-                                    FAULT("000000280", "0x406000", "0x6")
-                                        ALLOC("000000281", CLEARED),
+        IMAGE
+        FAULT("000000200", "0x7fffffff8000", "0x6")
+        ALLOC("000000201", CLEARED)
+        FAULT("000000210", "0x7fffffff9000", "0x6")
+        ALLOC("000000211", CLEARED)
+        P("000000220", "exceptions:page_fault_kernel: address=0x7fffffffa000 "
+          "ip=put_user error_code=0x2")
+        ALLOC("000000221", CLEARED)
+        P("000000230", "syscalls:sys_enter_brk: brk: 0x00426000")
+        P("000000240", "syscalls:sys_exit_brk: 0x426000")
+        FAULT("000000250", "0x405000", "0x6")
+        ALLOC("000000251", CLEARED)
+        P("000000260", "syscalls:sys_enter_mlock: start: 0x00406000, len: "
+          "0x00001000")
+        ALLOC("000000265", CLEARED)
+        P("000000270", "syscalls:sys_exit_mlock: 0xfffffffffffffff4")
+        FAULT("000000280", "0x406000", "0x6")
+        ALLOC("000000281", CLEARED),
         IMAGE_LINES "@100+10/1 1 w stack-28K 8K = fresh\n"
                     "@120/1 1 w stack-20K 4K kernel = fresh\n"
                     "@130+10/1 1 brk 132K = 0\n"
@@ -217,30 +223,24 @@ END_TEST
 START_TEST(a_child_has_the_names_and_dies_after_its_last_fault)
 {
     assert_imports(
-        IMAGE MMAP("000000200", "000000210", "000000220", "0x1000", "0x22",
-                   "0x7ffff7ffc000") P("000000300",
-                                       "task:task_newtask: pid=8 comm=pid=9 "
-                                       "clone_flags=1200000 "
-                                       "oom_score_adj=0")
-            P("000000305",
-              "task:task_newtask: pid=9 comm=prog clone_flags=3d0f00 "
-              "oom_score_adj=0") BY(8, 8, "000000310",
-                                    "exceptions:page_fault_user: "
-                                    "address=0x7ffff7ffc000 ip=0x1 "
-                                    "error_code=0x7")
-                BY(8, 8, "000000320", "kmem:mm_page_alloc: " ORDER0 FILLED) BY(
-                    8, 8, "000000330",
-                    "sched:sched_process_exit: comm=prog pid=8 "
-                    "prio=120 group_dead=true")
-                    BY(8, 8, "000000340",
-                       "exceptions:page_fault_kernel: "
-                       "address=0x7ffff7ffc000 ip=0x1 error_code=0x3")
-                        P("000000350",
-                          "syscalls:sys_enter_wait4: upid: 0xffffffff")
-                            P("000000360", "syscalls:sys_exit_wait4: 0x8") P(
-                                "000000370",
-                                "syscalls:sys_enter_setuid: uid: 0x00000021")
-                                P("000000380", "syscalls:sys_exit_setuid: 0x0"),
+        IMAGE
+        MMAP("000000200", "000000210", "000000220", "0x1000", "0x22",
+             "0x7ffff7ffc000")
+        P("000000300", "task:task_newtask: pid=8 comm=pid=9 "
+          "clone_flags=1200000 oom_score_adj=0")
+        P("000000305", "task:task_newtask: pid=9 comm=prog "
+          "clone_flags=3d0f00 oom_score_adj=0")
+        BY(8, 8, "000000310", "exceptions:page_fault_user: "
+           "address=0x7ffff7ffc000 ip=0x1 error_code=0x7")
+        BY(8, 8, "000000320", "kmem:mm_page_alloc: " ORDER0 FILLED)
+        BY(8, 8, "000000330", "sched:sched_process_exit: comm=prog pid=8 "
+           "prio=120 group_dead=true")
+        BY(8, 8, "000000340", "exceptions:page_fault_kernel: "
+           "address=0x7ffff7ffc000 ip=0x1 error_code=0x3")
+        P("000000350", "syscalls:sys_enter_wait4: upid: 0xffffffff")
+        P("000000360", "syscalls:sys_exit_wait4: 0x8")
+        P("000000370", "syscalls:sys_enter_setuid: uid: 0x00000021")
+        P("000000380", "syscalls:sys_exit_setuid: 0x0"),
         IMAGE_LINES
         "@100+20/1 1 mmap anon 4K rw- anon,private = 0x7ffff7ffc000\n"
         "@200/1 1 fork 2 = 0\n"
@@ -256,43 +256,44 @@ END_TEST
 START_TEST(arguments_are_pages_of_the_new_stack)
 {
     assert_imports(
-        IMAGE P("000000200", "syscalls:sys_enter_execve: filename: 0x1, "
-                             "argv: 0x2, envp: 0x3") ALLOC("000000201", TABLE)
-            ALLOC("000000202", CLEARED) ALLOC("000000203", CLEARED)
-                P("000000210", "PERF_RECORD_COMM exec: next:7/7") P(
-                    "000000220", MMAP2("0x7ffffffde000(0x21000) @ 0 00:00 0 0",
-                                       "rw-p [stack]"))
-                    P("000000230",
-                      "sched:sched_process_exec: filename=/n pid=7 old_pid=7")
-                        P("000000240", "syscalls:sys_exit_execve: 0x0"),
+        IMAGE
+        P("000000200", "syscalls:sys_enter_execve: filename: 0x1, argv: 0x2, "
+          "envp: 0x3")
+        ALLOC("000000201", TABLE)
+        ALLOC("000000202", CLEARED)
+        ALLOC("000000203", CLEARED)
+        P("000000210", "PERF_RECORD_COMM exec: next:7/7")
+        P("000000220", MMAP2("0x7ffffffde000(0x21000) @ 0 00:00 0 0", "rw-p "
+          "[stack]"))
+        P("000000230", "sched:sched_process_exec: filename=/n pid=7 old_pid=7")
+        P("000000240", "syscalls:sys_exit_execve: 0x0"),
         IMAGE_LINES "@110/1 1 exec next stack=0x7ffffffff000 = 0\n"
                     "1 map stack_vma 132K rw- anon,private,stack,growsdown "
                     "at=stack-132K\n"
                     "@110/1 1 w stack-8K 8K gup = fresh\n");
 }
 END_TEST
+/* clang-format on */
 
 /* Thread 8's mapping lies where thread 7 unmaps: its effect was later, though
  * both calls end after it. */
+/* clang-format off */
 START_TEST(a_munmap_comes_before_what_reuses_its_range)
 {
     assert_imports(
-        IMAGE P("000000190", "task:task_newtask: pid=8 comm=prog "
-                             "clone_flags=3d0f00 oom_score_adj=0")
-            MMAP("000000200", "000000210", "000000220", "0x2000", "0x22",
-                 "0x7ffff7ffb000")
-                BY(7, 8, "000000290",
-                   "syscalls:sys_enter_mmap: addr: 0x0, "
-                   "len: 0x1000, prot: 0x0, flags: 0x22, fd: 0x0, off: 0x0")
-                    P("000000300",
-                      "syscalls:sys_enter_munmap: addr: 0x7ffff7ffb000, "
-                      "len: 0x00002000")
-                        BY(7, 8, "000000310",
-                           "PERF_RECORD_MMAP2 7/8: [0x7ffff7ffc000(0x1000) "
-                           "@ 0 00:00 0 0]: ---p //anon")
-                            P("000000320", "syscalls:sys_exit_munmap: 0x0")
-                                BY(7, 8, "000000330",
-                                   "syscalls:sys_exit_mmap: 0x7ffff7ffc000"),
+        IMAGE
+        P("000000190", "task:task_newtask: pid=8 comm=prog "
+          "clone_flags=3d0f00 oom_score_adj=0")
+        MMAP("000000200", "000000210", "000000220", "0x2000", "0x22",
+             "0x7ffff7ffb000")
+        BY(7, 8, "000000290", "syscalls:sys_enter_mmap: addr: 0x0, len: "
+           "0x1000, prot: 0x0, flags: 0x22, fd: 0x0, off: 0x0")
+        P("000000300", "syscalls:sys_enter_munmap: addr: 0x7ffff7ffb000, "
+          "len: 0x00002000")
+        BY(7, 8, "000000310", "PERF_RECORD_MMAP2 7/8: "
+           "[0x7ffff7ffc000(0x1000) @ 0 00:00 0 0]: ---p //anon")
+        P("000000320", "syscalls:sys_exit_munmap: 0x0")
+        BY(7, 8, "000000330", "syscalls:sys_exit_mmap: 0x7ffff7ffc000"),
         IMAGE_LINES
         "@90/1 1 thread 2 = 0\n"
         "@100+20/1 1 mmap anon 8K rw- anon,private = 0x7ffff7ffb000\n"
@@ -304,26 +305,23 @@ END_TEST
 START_TEST(a_part_that_moves_gets_a_name_of_its_own)
 {
     assert_imports(
-        IMAGE MMAP("000000200", "000000210", "000000220", "0x4000", "0x22",
-                   "0x7ffff7ff9000")
-            P("000000300", "syscalls:sys_enter_mremap: addr: 0x7ffff7ffb000, "
-                           "old_len: 0x2000, new_len: 0x3000, flags: 0x1, "
-                           "new_addr: 0x0")
-                P("000000310", "syscalls:sys_exit_mremap: 0x7ffff7ff6000") P(
-                    "000000320",
-                    "syscalls:sys_enter_madvise: start: 0x7ffff7ff6000, "
-                    "len_in: 0x3000, behavior: 0x00000004")
-                    P("000000330", "syscalls:sys_exit_madvise: 0x0") P(
-                        "000000340",
-                        "syscalls:sys_enter_madvise: start: 0x7ffff7ff9000, "
-                        "len_in: 0x1000, behavior: 0x00000010")
-                        P("000000350", "syscalls:sys_exit_madvise: 0x0") P(
-                            "000000360", "syscalls:sys_enter_mprotect: start: "
-                                         "0x7ffff7ff9000, "
-                                         "len: 0x1000, prot: 0x00000001")
-                            P("000000370", "syscalls:sys_exit_mprotect: 0x0")
-                                FAULT("000000380", "0x7ffff7ff9000", "0x7")
-                                    FAULT("000000390", "0x7ffff7ffb000", "0x6"),
+        IMAGE
+        MMAP("000000200", "000000210", "000000220", "0x4000", "0x22",
+             "0x7ffff7ff9000")
+        P("000000300", "syscalls:sys_enter_mremap: addr: 0x7ffff7ffb000, "
+          "old_len: 0x2000, new_len: 0x3000, flags: 0x1, new_addr: 0x0")
+        P("000000310", "syscalls:sys_exit_mremap: 0x7ffff7ff6000")
+        P("000000320", "syscalls:sys_enter_madvise: start: 0x7ffff7ff6000, "
+          "len_in: 0x3000, behavior: 0x00000004")
+        P("000000330", "syscalls:sys_exit_madvise: 0x0")
+        P("000000340", "syscalls:sys_enter_madvise: start: 0x7ffff7ff9000, "
+          "len_in: 0x1000, behavior: 0x00000010")
+        P("000000350", "syscalls:sys_exit_madvise: 0x0")
+        P("000000360", "syscalls:sys_enter_mprotect: start: 0x7ffff7ff9000, "
+          "len: 0x1000, prot: 0x00000001")
+        P("000000370", "syscalls:sys_exit_mprotect: 0x0")
+        FAULT("000000380", "0x7ffff7ff9000", "0x7")
+        FAULT("000000390", "0x7ffff7ffb000", "0x6"),
         IMAGE_LINES
         "@100+20/1 1 mmap anon 16K rw- anon,private = 0x7ffff7ff9000\n"
         "@200+10/1 1 mremap anon+8K 8K 12K maymove as=anon.1 = "
@@ -335,6 +333,7 @@ START_TEST(a_part_that_moves_gets_a_name_of_its_own)
         "@290/1 1 w anon+8K 4K = segv\n");
 }
 END_TEST
+/* clang-format on */
 
 static const struct {
     const char *recording;

@@ -4,8 +4,10 @@
  * The parent fills a table and forks workers, which share it copy-on-write.  A
  * worker answers requests that come over a socket: it reads some records of the
  * table, counts in one of them, and builds the answer in memory of its own.
- * After some requests it exits and the parent forks another one; in between the
- * parent itself renews a part of the table.
+ * After some requests the workers exit and the parent forks others; before each
+ * fork it renews a part of the table.  It waits for all of them first: what a
+ * write costs depends on who still shares the page, and a recording does not
+ * say when the memory of a dying process goes.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -144,9 +146,10 @@ main(void)
         for (int i = 0; i < WORKERS; i++) {
             waitpid(workers[i].pid, NULL, 0);
             close(workers[i].socket);
+        }
+        for (int i = 0; i < WORKERS && generation + 1 < GENERATIONS; i++) {
             renew(table, &seed);
-            if (generation + 1 < GENERATIONS)
-                workers[i] = start_worker(table);
+            workers[i] = start_worker(table);
         }
     }
     free(answer);
