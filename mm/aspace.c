@@ -6,7 +6,7 @@
  *
  * The gap leaves the stack room to grow: RLIMIT_STACK, at least 128 MiB, at
  * most 5/6 of the address space; from 4.12 on with the guard gap on top of it.
- * Without a stack limit there is no such place, and the layout is bottom-up
+ * Without a stack limit older kernels found no such place and went bottom-up
  * (arch_pick_mmap_layout() since 2.6.9).  Nothing is randomised.
  *
  * Invariants (mm_validate):
@@ -26,6 +26,9 @@
 #define STACK_LIMIT         (8 * MIB)
 #define STACK_ROOM_MIN      (128 * MIB)
 #define GAP_IN_BASE_VERSION 4012000  // mmap_base leaves room for the stack gap
+/* An unlimited stack no longer means bottom-up: measured on 6.18, where mmap
+ * then begins below TASK_SIZE / 6; the first such version is a guess. */
+#define UNLIMITED_TOP_DOWN_VERSION 4016000
 
 /* Default RLIMIT_MEMLOCK; before 2.6.9 only root locks memory. */
 static uint64_t
@@ -72,7 +75,8 @@ mm_set_layout(struct mm *mm, const struct exec_layout *layout)
     mm->brk_start = layout->brk ? layout->brk : brk;
     mm->brk = mm->brk_start;
     mm->top_down = machine->policy.layout == LAYOUT_TOP_DOWN &&
-                   mm->rlimit_stack != UNLIMITED;
+                   (mm->rlimit_stack != UNLIMITED ||
+                    kernel->version >= UNLIMITED_TOP_DOWN_VERSION);
     mm->mmap_base = layout->mmap_base ? layout->mmap_base
                     : mm->top_down    ? top_down_base(mm)
                                       : arch->unmapped_base;

@@ -207,8 +207,8 @@ guard_install(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
     if ((vma->flags & (VM_LOCKED | VM_SPECIAL)) ||
         (vma->file && !KERNEL_HAS(&machine->kernel, GUARD_FILE)))
         return -EINVAL;
-    /* So that fork copies the table with the markers. */
-    if (!anon_prepare(vma))
+    /* So that fork copies the table with the markers; files go by the flag. */
+    if (vma_is_anon(vma) && !anon_prepare(vma))
         return -ENOMEM;
     vma->flags |= VM_MAYBE_GUARD;
     zap_vma_range(vma, start, end, ZAP_GUARD);

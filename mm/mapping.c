@@ -44,29 +44,13 @@ rss_kind_of(struct machine *machine, pte_t pte)
                                                               : RSS_FILE;
 }
 
-/* Frames of files have a map count; only some schemes chain them. */
-static uint32_t
-add_file_run(struct vma *vma, struct leaf *leaf, uint32_t index, uint32_t count)
-{
-    struct machine *machine = vma->mm->machine;
-
-    if (machine->policy.rmap->chains_file_pages)
-        return rmap_add_run(machine, vma, leaf, index, count);
-    for (uint32_t i = 0; i < count; i++)
-        page_of(machine, pte_pfn(leaf->pte[index + i]))->map_count++;
-    charge(machine, CHARGE_rmap_update, count);
-    return count;
-}
-
 uint32_t
 mapping_add_run(struct vma *vma, struct leaf *leaf, uint32_t index,
                 uint32_t count)
 {
     struct machine *machine = vma->mm->machine;
     enum rss_kind kind = rss_kind_of(machine, leaf->pte[index]);
-    uint32_t added = kind == RSS_ANON
-                         ? rmap_add_run(machine, vma, leaf, index, count)
-                         : add_file_run(vma, leaf, index, count);
+    uint32_t added = rmap_add_run(machine, vma, leaf, index, count);
 
     vma->mm->rss_pages[kind] += added;
     gauge_add(machine, GAUGE_resident_bytes, pages_to_bytes(added));
@@ -89,21 +73,14 @@ anon_frame_free(struct mm *mm, pfn_t pfn)
     page_free(machine, machine->cpu, pfn, 0, owner);
 }
 
+/* What was written through these entries must outlive them. */
 static void
-remove_file_run(struct machine *machine, struct leaf *leaf, uint32_t index,
-                uint32_t count)
+note_dirty(struct machine *machine, const struct leaf *leaf, uint32_t index,
+           uint32_t count)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (leaf->pte[index + i] & PTE_DIRTY)
-            page_of(machine, pte_pfn(leaf->pte[index + i]))->flags |=
-                PAGE_DIRTY;
-    if (machine->policy.rmap->chains_file_pages) {
-        rmap_remove_run(machine, leaf, index, count);
-        return;
-    }
-    for (uint32_t i = 0; i < count; i++)
-        page_of(machine, pte_pfn(leaf->pte[index + i]))->map_count--;
-    charge(machine, CHARGE_rmap_update, count);
+    for (uint32_t i = index; i < index + count; i++)
+        if (leaf->pte[i] & PTE_DIRTY)
+            page_of(machine, pte_pfn(leaf->pte[i]))->flags |= PAGE_DIRTY;
 }
 
 /* RSS and reverse map of the run; entries are still in place. */
@@ -111,15 +88,13 @@ static void
 unmap_frames(struct mm *mm, struct leaf *leaf, uint32_t index, uint32_t count)
 {
     struct machine *machine = mm->machine;
-    bool is_file = leaf->pte[index] & PTE_FILE;
 
     for (uint32_t i = 0; i < count; i++)
         mm->rss_pages[rss_kind_of(machine, leaf->pte[index + i])]--;
     gauge_sub(machine, GAUGE_resident_bytes, pages_to_bytes(count));
-    if (is_file)
-        remove_file_run(machine, leaf, index, count);
-    else
-        rmap_remove_run(machine, leaf, index, count);
+    if (leaf->pte[index] & PTE_FILE)
+        note_dirty(machine, leaf, index, count);
+    rmap_remove_run(machine, leaf, index, count);
 }
 
 void

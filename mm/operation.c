@@ -20,6 +20,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* mprotect_fixup() populates since about 2.6.39 (recalled; 6.18 measured). */
+#define MPROTECT_POPULATES_VERSION 2006039
+
 enum phase { PHASE_CALL, PHASE_TOUCH, PHASE_POPULATE, PHASE_DONE };
 
 static void
@@ -118,11 +121,11 @@ start_touch(struct operation *op, uint64_t start, uint64_t length,
 
 static void
 start_populate(struct operation *op, uint64_t start, uint64_t length,
-               bool strict)
+               enum populate_for populate_for)
 {
     op->populate_addr = page_floor(start);
     op->populate_end = page_ceil(start + length);
-    op->populate_strict = strict;
+    op->populate_for = populate_for;
     op->touch.end = 0;
     op->touch.next = 0;
     op->phase = PHASE_POPULATE;
@@ -148,7 +151,7 @@ do_mmap(struct operation *op)
     if (op->result >= 0 && (call->flags & (MM_POPULATE | MM_LOCKED)) &&
         !(call->flags & MM_EXEC_IMAGE))
         start_populate(op, (uint64_t)op->result, call->length,
-                       /* strict = */ false);
+                       POPULATE_FOR_MMAP);
 }
 
 static void
@@ -162,7 +165,7 @@ do_madvise(struct operation *op)
         mm_madvise(op->task->mm, call->addr, call->length, call->advice);
     if (populates && (op->result == 0 || op->result == -ENOMEM)) {
         op->result = 0;  // the walk of the pages tells of holes
-        start_populate(op, call->addr, call->length, /* strict = */ true);
+        start_populate(op, call->addr, call->length, POPULATE_FOR_MADVISE);
     }
 }
 
@@ -171,8 +174,41 @@ do_mlock(struct operation *op)
 {
     op->result = mm_mlock(op->task->mm, op->call.addr, op->call.length);
     if (op->result == 0)
-        start_populate(op, op->call.addr, op->call.length,
-                       /* strict = */ false);
+        start_populate(op, op->call.addr, op->call.length, POPULATE_FOR_MLOCK);
+}
+
+/* Locked private pages that become writable are copied or cleared at once. */
+static void
+do_mprotect(struct operation *op)
+{
+    const struct call *call = &op->call;
+
+    op->result =
+        mm_mprotect(op->task->mm, call->addr, call->length, call->prot);
+    if (op->result == 0 && (call->prot & VM_WRITE) &&
+        op->task->mm->locked_pages &&
+        op->machine->kernel.version >= MPROTECT_POPULATES_VERSION)
+        start_populate(op, call->addr, call->length, POPULATE_FOR_MPROTECT);
+}
+
+/* What a locked mapping grows by is faulted in. */
+static void
+do_mremap(struct operation *op)
+{
+    const struct call *call = &op->call;
+    struct mm *mm = op->task->mm;
+    uint64_t old_length = page_ceil(call->length);
+    uint64_t new_length = page_ceil(call->new_length);
+
+    op->result = mm_mremap(mm, call->addr, call->length, call->new_length,
+                           call->flags, call->new_addr);
+    if (op->result < 0 || new_length <= old_length)
+        return;
+    uint64_t grown = (uint64_t)op->result + old_length;
+    const struct vma *vma = vma_find(mm, grown);
+
+    if (vma && (vma->flags & VM_LOCKED))
+        start_populate(op, grown, new_length - old_length, POPULATE_FOR_MMAP);
 }
 
 static void
@@ -261,11 +297,10 @@ do_memory_call(struct operation *op)
         op->result = mm_munmap(mm, call->addr, call->length);
         return;
     case CALL_MPROTECT:
-        op->result = mm_mprotect(mm, call->addr, call->length, call->prot);
+        do_mprotect(op);
         return;
     case CALL_MREMAP:
-        op->result = mm_mremap(mm, call->addr, call->length, call->new_length,
-                               call->flags, call->new_addr);
+        do_mremap(op);
         return;
     case CALL_MADVISE:
         do_madvise(op);
@@ -362,57 +397,89 @@ do_call(struct operation *op)
 static void
 end_populate(struct operation *op, int64_t error)
 {
-    if (op->populate_strict && error)
+    bool is_told = op->populate_for == POPULATE_FOR_MADVISE ||
+                   op->populate_for == POPULATE_FOR_MLOCK;
+
+    if (is_told && error)
         op->result = error;
     op->phase = PHASE_DONE;
 }
 
-/* Begin the touches of the next VMA of the range to be populated. */
+/* -errno if populating may not touch this VMA. */
+static int64_t
+populate_refusal(const struct operation *op, const struct vma *vma, bool write)
+{
+    if (op->populate_for == POPULATE_FOR_MLOCK)
+        return vma->flags & VM_ACCESS ? 0 : -ENOMEM;
+    if (op->populate_for == POPULATE_FOR_MADVISE &&
+        (!(vma->flags & (write ? VM_WRITE : VM_ACCESS)) ||
+         (vma->flags & VM_SPECIAL)))
+        return -EINVAL;
+    return 0;
+}
+
+static bool
+populates_by_write(const struct operation *op, const struct vma *vma)
+{
+    if (op->populate_for == POPULATE_FOR_MADVISE)
+        return op->call.advice == ADVICE_POPULATE_WRITE;
+    return (vma->flags & VM_WRITE) && !(vma->flags & VM_SHARED);
+}
+
+/* Begin the touches of the part of the range that lies in the VMA. */
+static void
+populate_vma(struct operation *op, const struct vma *vma)
+{
+    uint64_t start = op->populate_addr, end = MIN(vma->end, op->populate_end);
+    bool write = populates_by_write(op, vma);
+    bool is_meant = op->populate_for != POPULATE_FOR_MPROTECT ||
+                    (vma->flags & (VM_LOCKED | VM_SHARED)) == VM_LOCKED;
+    int64_t refusal = populate_refusal(op, vma, write);
+
+    if (refusal) {
+        end_populate(op, refusal);
+        return;
+    }
+    op->populate_addr = end;
+    if (is_meant)
+        start_touch(op, start, end - start, write ? TOUCH_WRITE : TOUCH_READ,
+                    /* gup = */ true);
+}
+
 static void
 populate_next_vma(struct operation *op)
 {
-    struct mm *mm = op->task->mm;
-    struct vma *vma = vma_find(mm, op->populate_addr);
+    struct vma *vma = vma_find(op->task->mm, op->populate_addr);
 
-    if (op->populate_addr >= op->populate_end || !vma ||
-        vma->start >= op->populate_end) {
-        end_populate(op, op->populate_addr < op->populate_end ? -ENOMEM : 0);
+    if (op->populate_addr >= op->populate_end) {
+        end_populate(op, 0);
         return;
     }
-    if (vma->start > op->populate_addr) {
-        if (op->populate_strict) {
-            end_populate(op, -ENOMEM);
-            return;
-        }
-        op->populate_addr = vma->start;
+    if (!vma || vma->start >= op->populate_end ||
+        (vma->start > op->populate_addr &&
+         op->populate_for == POPULATE_FOR_MADVISE)) {
+        end_populate(op, -ENOMEM);
+        return;
     }
-    uint64_t end = MIN(vma->end, op->populate_end);
-    bool write = (vma->flags & VM_WRITE) && !(vma->flags & VM_SHARED);
-
-    if (op->call.kind == CALL_MADVISE) {
-        write = op->call.advice == ADVICE_POPULATE_WRITE;
-        uint32_t needs = write ? VM_WRITE : VM_ACCESS;
-
-        if (!(vma->flags & needs) || (vma->flags & VM_SPECIAL)) {
-            end_populate(op, -EINVAL);
-            return;
-        }
-    }
-    start_touch(op, op->populate_addr, end - op->populate_addr,
-                write ? TOUCH_WRITE : TOUCH_READ, /* gup = */ true);
-    op->populate_addr = end;
+    op->populate_addr = MAX(op->populate_addr, vma->start);
+    populate_vma(op, vma);
 }
 
-/* A refused page ends a strict populate; others go on with the next VMA. */
+/* A refused page ends a populate whose caller is told; others go on. */
 static void
 check_populated(struct operation *op)
 {
     const uint64_t *pages = op->touch.outcome_pages;
 
     if (op->touch.no_memory)
-        end_populate(op, -ENOMEM);
-    else if (op->populate_strict && (pages[OUTCOME_SEGV] || pages[OUTCOME_BUS]))
-        end_populate(op, -EFAULT);
+        end_populate(op, op->populate_for == POPULATE_FOR_MLOCK ? -EAGAIN
+                                                                : -ENOMEM);
+    else if (pages[OUTCOME_SEGV] || pages[OUTCOME_BUS]) {
+        if (op->populate_for == POPULATE_FOR_MADVISE)
+            end_populate(op, -EFAULT);
+        else if (op->populate_for == POPULATE_FOR_MLOCK)
+            end_populate(op, -ENOMEM);
+    }
 }
 
 /* ---- driving ---- */

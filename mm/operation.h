@@ -26,34 +26,51 @@
 #include <glib.h>
 
 enum call_kind {
-    CALL_MMAP, CALL_MUNMAP, CALL_MPROTECT, CALL_MREMAP, CALL_MADVISE,
-    CALL_BRK, CALL_VRANGE, CALL_PURGE, CALL_REUSE, CALL_GUARD,
-    CALL_MLOCK, CALL_MUNLOCK, CALL_REMAP_FILE_PAGES,
+    CALL_MMAP,
+    CALL_MUNMAP,
+    CALL_MPROTECT,
+    CALL_MREMAP,
+    CALL_MADVISE,
+    CALL_BRK,
+    CALL_VRANGE,
+    CALL_PURGE,
+    CALL_REUSE,
+    CALL_GUARD,
+    CALL_MLOCK,
+    CALL_MUNLOCK,
+    CALL_REMAP_FILE_PAGES,
     CALL_TOUCH,
-    CALL_START, CALL_FORK, CALL_VFORK, CALL_THREAD, CALL_EXEC, CALL_EXIT,
-    CALL_EXIT_GROUP, CALL_SETUID, CALL_PTRACE,
+    CALL_START,
+    CALL_FORK,
+    CALL_VFORK,
+    CALL_THREAD,
+    CALL_EXEC,
+    CALL_EXIT,
+    CALL_EXIT_GROUP,
+    CALL_SETUID,
+    CALL_PTRACE,
 };
 
 struct call {
     enum call_kind kind;
-    uint64_t addr, length;        // bytes
+    uint64_t addr, length;  // bytes
     uint64_t new_addr, new_length;
-    uint64_t pgoff;               // pages
-    uint64_t stride;              // touch: bytes, 0 = every page
-    uint32_t prot;                // VM_READ...: mmap, mprotect
-    uint32_t flags;               // mmap_flag or mremap_flag
+    uint64_t pgoff;   // pages
+    uint64_t stride;  // touch: bytes, 0 = every page
+    uint32_t prot;    // VM_READ...: mmap, mprotect
+    uint32_t flags;   // mmap_flag or mremap_flag
     struct file *file;
     enum advice advice;
     enum touch_access access;
-    bool from_kernel;             // touch: copy_to_user and friends
-    bool gup;                     // touch: no exception
-    bool nozero;                  // brk2
-    bool is_volatile;             // vrange
-    uint64_t uid;                 // start, setuid
-    unsigned cpu;                 // start, fork: where the new task runs
-    struct exec_layout layout;    // start, exec
-    struct task *target;          // ptrace
-    uint32_t tag;                 // touch: content that a write leaves
+    bool from_kernel;           // touch: copy_to_user and friends
+    bool gup;                   // touch: no exception
+    bool nozero;                // brk2
+    bool is_volatile;           // vrange
+    uint64_t uid;               // start, setuid
+    unsigned cpu;               // start, fork: where the new task runs
+    struct exec_layout layout;  // start, exec
+    struct task *target;        // ptrace
+    uint32_t tag;               // touch: content that a write leaves
 };
 
 enum step_status { STEP_DONE, STEP_MORE };
@@ -74,21 +91,30 @@ struct receipt {
     uint64_t tlb_ipi_count;
 };
 
+/* For whom pages are faulted in without a touch; they differ in what an error
+ * does. */
+enum populate_for {
+    POPULATE_FOR_MMAP,      // errors are not told; holes are skipped
+    POPULATE_FOR_MLOCK,     // an inaccessible VMA ends it with -ENOMEM
+    POPULATE_FOR_MADVISE,   // every error ends it and is told
+    POPULATE_FOR_MPROTECT,  // private locked VMAs that became writable
+};
+
 struct operation {
     struct machine *machine;
-    struct task *task;       // NULL only for CALL_START
+    struct task *task;  // NULL only for CALL_START
     struct call call;
     struct lock_request wants;  // before the next step
 
-    int64_t result;          // 0, an address, or -errno; vrange: 0 or 1
-    struct task *child;      // START, FORK, VFORK, THREAD
-    bool is_syscall;         // it was a call that counts
+    int64_t result;      // 0, an address, or -errno; vrange: 0 or 1
+    struct task *child;  // START, FORK, VFORK, THREAD
+    bool is_syscall;     // it was a call that counts
 
     /* Touches, and what populate and mlock make of themselves. */
     struct touch touch;
     uint64_t populate_addr, populate_end;  // still to be populated
-    bool populate_strict;                  // an error ends it and is told
-    unsigned phase;                        // private to operation.c
+    enum populate_for populate_for;
+    unsigned phase;  // private to operation.c
 };
 
 /* touch.report of *op is the driver's and is kept; everything else is set.  A

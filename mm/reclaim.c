@@ -56,6 +56,16 @@ unmap_entry(struct leaf *leaf, uint32_t index, void *data)
     return true;
 }
 
+/* An ordinary page again. */
+static uint64_t
+keep_lazy(struct machine *machine, struct page *page)
+{
+    lru_remove(machine, page);
+    page->flags &= ~(uint32_t)PAGE_LAZY;
+    lru_link_head(machine, page, LRU_ANON);
+    return 0;
+}
+
 /* Drop the page if nobody wrote to it; frames freed (0 or 1). */
 static uint64_t
 discard_lazy(struct machine *machine, struct page *page)
@@ -65,15 +75,14 @@ discard_lazy(struct machine *machine, struct page *page)
 
     machine->counters.reclaim_scanned_pages++;
     rmap_walk(machine, page, see_if_written, &is_written);
-    if (is_written) {
-        lru_remove(machine, page);
-        page->flags &= ~(uint32_t)PAGE_LAZY;
-        lru_link_head(machine, page, LRU_ANON);
-        return 0;
-    }
+    if (is_written)
+        return keep_lazy(machine, page);
     rmap_walk(machine, page, unmap_entry, &unmapped);
     machine->counters.purge_discarded_pages += unmapped;
     machine->counters.purge_lazy_pages += unmapped;
+    /* A mapping that is only now being added is not in the chain yet. */
+    if (page->map_count)
+        return keep_lazy(machine, page);
     machine->counters.reclaim_freed_pages++;
     return 1;
 }
@@ -116,7 +125,7 @@ judge_file_page(struct machine *machine, struct page *page)
 
     machine->counters.reclaim_scanned_pages++;
     if (page->map_count)
-        rmap_walk(machine, page, see_if_accessed, &is_accessed);
+        rmap_walk_referenced(machine, page, see_if_accessed, &is_accessed);
     if (page->map_count && !is_accessed)
         rmap_walk(machine, page, unmap_entry, &unmapped);
     if (is_accessed || page->map_count || (page->flags & PAGE_DIRTY)) {

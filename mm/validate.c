@@ -158,6 +158,7 @@ machine_validate(struct machine *machine)
     file_validate(machine);
     vrange_validate(machine);
     anon_validate(machine);
+    rmap_validate(machine);
     for (struct mm *mm = machine->mms; mm; mm = mm->next) {
         mm_validate(mm);
         count_mm(mm, &census);
