@@ -27,8 +27,7 @@ find_short(const struct option_spec *specs, char letter)
 }
 
 static bool
-fail_unknown(const struct option_spec *specs, const char *word,
-             GError **error)
+fail_unknown(const struct option_spec *specs, const char *word, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *name = g_strndup(word, strcspn(word, "="));
@@ -48,7 +47,7 @@ take_option(struct arguments *arguments, const struct option_spec *specs,
     const char *word = **argv;
     bool is_long = word[1] == '-';
     const char *equals = is_long ? strchr(word, '=') : NULL;
-    const char *attached = equals              ? equals + 1
+    const char *attached = equals                ? equals + 1
                            : !is_long && word[2] ? word + 2
                                                  : NULL;
     size_t length = equals ? (size_t)(equals - word) : strlen(word);

@@ -15,17 +15,19 @@ struct axis {
     char **values;  // NULL-terminated, at least one
 };
 
+/* clang-format off */
 /* The options that axes are made of; for the tables of commands. */
 #define AXIS_OPTIONS                                                           \
     {"kernel", 0, "KERNEL", "preset or path of one (default 6.18)"},           \
-        {"machine", 0, "MACHINE", "machine or path of one (default x86-64)"},  \
-        {"ram", 0, "SIZE", "RAM instead of the machine's"},                    \
-        {"cpus", 0, "N", "CPUs instead of the machine's"},                     \
-        {"swap", 0, "SIZE", "swap instead of the machine's"},                  \
-        {"schedule", 0, "SCHEDULE", "recorded: the order of the file"},        \
-        {"sysctl", 0, "NAME=VALUE", "a sysctl (see vmsim list knobs)"},        \
-        {"knob", 0, "NAME=VALUE", "a knob (see vmsim list knobs)"},            \
-        {"policy", 0, "AXIS=VALUE", "a policy (see vmsim list policies)"}
+    {"machine", 0, "MACHINE", "machine or path of one (default x86-64)"},      \
+    {"ram", 0, "SIZE", "RAM instead of the machine's"},                        \
+    {"cpus", 0, "N", "CPUs instead of the machine's"},                         \
+    {"swap", 0, "SIZE", "swap instead of the machine's"},                      \
+    {"schedule", 0, "SCHEDULE", "recorded: the order of the file"},            \
+    {"sysctl", 0, "NAME=VALUE", "a sysctl (see vmsim list knobs)"},            \
+    {"knob", 0, "NAME=VALUE", "a knob (see vmsim list knobs)"},                \
+    {"policy", 0, "AXIS=VALUE", "a policy (see vmsim list policies)"}
+/* clang-format on */
 
 /* In the order of a sweep's cells: kernel, machine, ram, cpus, swap, schedule,
  * sysctls, knobs, policies, the last three as given.  NULL and *error when an

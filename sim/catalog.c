@@ -94,8 +94,7 @@ static char **
 list_names(const struct catalog *catalog, const char *folder)
 {
     GPtrArray *names = g_ptr_array_new();
-    g_autofree char *path =
-        g_build_filename(catalog->data_dir, folder, NULL);
+    g_autofree char *path = g_build_filename(catalog->data_dir, folder, NULL);
     g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
     const char *entry;
 
@@ -126,8 +125,8 @@ is_path(const char *spec)
 }
 
 char *
-catalog_path(const struct catalog *catalog, const char *what,
-             const char *spec, GError **error)
+catalog_path(const struct catalog *catalog, const char *what, const char *spec,
+             GError **error)
 {
     bool is_kernel = strcmp(what, "kernel") == 0;
 

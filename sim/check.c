@@ -128,8 +128,7 @@ recorded_run(const struct check *check, const struct trace_result *result,
 }
 
 static char *
-recorded_runs_text(const struct check *check,
-                   const struct trace_result *result)
+recorded_runs_text(const struct check *check, const struct trace_result *result)
 {
     GString *text = g_string_new(NULL);
 
@@ -211,8 +210,8 @@ static void
 check_address(struct check *check, size_t event, const struct mm *mm,
               const struct operation *op, const struct trace_result *result)
 {
-    uint64_t found = op->call.kind == CALL_BRK && mm ? mm->brk
-                                                     : (uint64_t)op->result;
+    uint64_t found =
+        op->call.kind == CALL_BRK && mm ? mm->brk : (uint64_t)op->result;
 
     if (op->result < 0)
         report(check, event, g_strdup_printf("0x%" PRIx64, result->address),
@@ -253,8 +252,8 @@ check_result(struct check *check, size_t event, const struct mm *mm,
     note_layout(check, at);
     if (at->result == TRACE_NONE)
         return;
-    const struct trace_result *result = &g_array_index(
-        check->trace->results, struct trace_result, at->result);
+    const struct trace_result *result =
+        &g_array_index(check->trace->results, struct trace_result, at->result);
     check->compared_count++;
     switch (result->kind) {
     case TRACE_RESULT_SUCCESS:
@@ -296,11 +295,11 @@ check_json(const struct check *check)
     json_t *object = json_null();
 
     if (check->mismatch_count > 0)
-        object = json_pack("{s:I, s:I, s:I, s:s, s:s, s:s}", "event",
-                           (json_int_t)first->event, "line",
-                           (json_int_t)first->line, "task",
-                           (json_int_t)first->task, "what", first->what,
-                           "expected", first->expected, "found", first->found);
+        object =
+            json_pack("{s:I, s:I, s:I, s:s, s:s, s:s}", "event",
+                      (json_int_t)first->event, "line", (json_int_t)first->line,
+                      "task", (json_int_t)first->task, "what", first->what,
+                      "expected", first->expected, "found", first->found);
     return json_pack("{s:I, s:I, s:I, s:o}", "compared_count",
                      (json_int_t)check->compared_count, "mismatch_count",
                      (json_int_t)check->mismatch_count, "raced_count",

@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <string.h>
 
+/* clang-format off */
 #define HELP {"help", 'h', NULL, "print this page"}
 #define END  {NULL, 0, NULL, NULL}
 
-/* clang-format off */
 static const struct option_spec output_options[] = {
     {"output", 'o', "TRACE", "file to write (default: standard output)"},
     HELP, END};

@@ -10,7 +10,7 @@
 
 struct command {
     const char *name;
-    const char *usage;    // what follows "vmsim NAME"
+    const char *usage;  // what follows "vmsim NAME"
     const char *summary;
     const struct option_spec *options;  // ends with a NULL name
     /* argv holds what follows the name; NULL: the command is not built yet. */
@@ -33,13 +33,11 @@ bool command_arguments(const struct command *command, char **argv,
 bool command_write(const char *path, const GString *text, GError **error);
 
 bool command_gen(const struct command *command, char **argv, GError **error);
-bool command_import(const struct command *command, char **argv,
-                    GError **error);
+bool command_import(const struct command *command, char **argv, GError **error);
 bool command_info(const struct command *command, char **argv, GError **error);
 bool command_convert(const struct command *command, char **argv,
                      GError **error);
-bool command_replay(const struct command *command, char **argv,
-                    GError **error);
+bool command_replay(const struct command *command, char **argv, GError **error);
 bool command_sweep(const struct command *command, char **argv, GError **error);
 bool command_plot(const struct command *command, char **argv, GError **error);
 bool command_list(const struct command *command, char **argv, GError **error);

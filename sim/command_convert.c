@@ -87,8 +87,8 @@ command_convert(const struct command *command, char **argv, GError **error)
                       "--rewrite is not built yet: the name is reserved");
     else if (arguments.positional->len != 1)
         ok = sim_fail(error, SIM_ERROR_USAGE, "convert takes one trace");
-    else if (to && (g_str_has_suffix(to, ".vmt") ||
-                    g_str_has_suffix(to, ".vmt.zst")))
+    else if (to &&
+             (g_str_has_suffix(to, ".vmt") || g_str_has_suffix(to, ".vmt.zst")))
         ok = sim_fail(error, SIM_ERROR_USAGE,
                       "binary traces are not built yet; name a text file, or "
                       "one that ends in .zst");

@@ -23,8 +23,8 @@ import(GPtrArray *paths, const struct import_options *options,
 }
 
 static bool
-check_options(const struct arguments *arguments,
-              struct import_options *options, GError **error)
+check_options(const struct arguments *arguments, struct import_options *options,
+              GError **error)
 {
     const char *from = arguments_value(arguments, "from");
     const char *uid = arguments_value(arguments, "uid");

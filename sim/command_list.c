@@ -69,8 +69,8 @@ list_policies(GString *out, struct catalog *catalog, GError **error)
     for (const struct policy_refused_pair *pair = policy_refused_pairs;
          pair->reason; pair++)
         g_string_append_printf(out, "  %s=%s with %s=%s: %s\n", pair->axis,
-                               pair->value, pair->other_axis,
-                               pair->other_value, pair->reason);
+                               pair->value, pair->other_axis, pair->other_value,
+                               pair->reason);
     return true;
 }
 
@@ -114,8 +114,7 @@ static void
 append_settings(GString *out, const struct setting *settings)
 {
     for (; settings->name; settings++)
-        g_string_append_printf(out,
-                               "  %-22s %" PRIu64 "..%-11" PRIu64 " %s\n",
+        g_string_append_printf(out, "  %-22s %" PRIu64 "..%-11" PRIu64 " %s\n",
                                settings->name, settings->min, settings->max,
                                settings->meaning);
 }
@@ -146,9 +145,9 @@ static const struct {
     const char *name;
     bool (*list)(GString *out, struct catalog *catalog, GError **error);
 } lists[] = {
-    {"kernels", list_kernels},     {"machines", list_machines},
-    {"policies", list_policies},   {"workloads", list_workloads},
-    {"counters", list_counters},   {"knobs", list_knobs},
+    {"kernels", list_kernels},           {"machines", list_machines},
+    {"policies", list_policies},         {"workloads", list_workloads},
+    {"counters", list_counters},         {"knobs", list_knobs},
     {"not-modelled", list_not_modelled},
 };
 

@@ -11,8 +11,7 @@ _Static_assert(PLOT_SVG == 0 && PLOT_PNG == 1 && PLOT_PDF == 2,
                "terms are in the order of enum plot_term");
 
 static bool
-plot(const char *results, const char *dir, enum plot_term term,
-     GError **error)
+plot(const char *results, const char *dir, enum plot_term term, GError **error)
 {
     struct plot_report report = {0};
     g_autoptr(GString) out = g_string_new(NULL);

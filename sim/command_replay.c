@@ -66,8 +66,7 @@ read_wishes(const struct arguments *arguments, struct plan *plan,
 }
 
 static bool
-read_setup(const struct arguments *arguments, struct plan *plan,
-           GError **error)
+read_setup(const struct arguments *arguments, struct plan *plan, GError **error)
 {
     const char *seed_text = arguments_value(arguments, "seed");
     uint64_t seed = 1;
@@ -135,16 +134,15 @@ run_plan(struct plan *plan, const char *path, const char *output,
         return false;
     if (said)
         g_printerr("vmsim: %s\n", said);
-    json_t *result = run_trace(
-        trace, &plan->setup, &plan->wishes,
-        run_has_recorded_rules(trace, &plan->setup, &plan->catalog), dump_text,
-        error);
+    json_t *result =
+        run_trace(trace, &plan->setup, &plan->wishes,
+                  run_has_recorded_rules(trace, &plan->setup, &plan->catalog),
+                  dump_text, error);
     trace_free(trace);
     if (!result)
         return false;
     append_result(out, result, plan->format);
-    bool ok = (dump_text->len == 0 ||
-               command_write(NULL, dump_text, error)) &&
+    bool ok = (dump_text->len == 0 || command_write(NULL, dump_text, error)) &&
               command_write(output, out, error) && check_passed(result, error);
     json_decref(result);
     return ok;

@@ -8,11 +8,11 @@
 #include <glib.h>
 
 struct dump_request {
-    size_t kind;      // index into dump_kinds
+    size_t kind;  // index into dump_kinds
     bool has_task;
-    uint64_t task;    // id in the trace
-    uint64_t event;   // state after so many events; 0: after the last
-    const char *file; // NULL: standard output
+    uint64_t task;     // id in the trace
+    uint64_t event;    // state after so many events; 0: after the last
+    const char *file;  // NULL: standard output
 };
 
 struct dump_kind {
@@ -25,8 +25,7 @@ struct dump_kind {
 extern const struct dump_kind dump_kinds[];
 
 /* KIND[:TASK][@EVENT][=FILE]; the text outlives the request. */
-bool dump_parse(const char *text, struct dump_request *request,
-                GError **error);
+bool dump_parse(const char *text, struct dump_request *request, GError **error);
 
 void dump_append(GString *out, const struct replay *replay,
                  const struct dump_request *request);

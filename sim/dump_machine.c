@@ -49,21 +49,20 @@ dump_zoneinfo(GString *out, const struct machine *machine)
 {
     for (unsigned i = 0; i < machine->zone_count; i++) {
         const struct zone *zone = &machine->zones[i];
-        g_string_append_printf(
-            out,
-            "Node 0, zone %8s\n"
-            "  pages free     %" PRIu64 "\n"
-            "        min      %" PRIu64 "\n"
-            "        low      %" PRIu64 "\n"
-            "        high     %" PRIu64 "\n"
-            "        spanned  %" PRIu32 "\n"
-            "        present  %" PRIu64 "\n"
-            "        managed  %" PRIu64 "\n"
-            "        protection: (",
-            zone->name, zone->free_pages, zone->watermark_min,
-            zone->watermark_low, zone->watermark_high,
-            zone->end - zone->start, zone->present_pages,
-            zone->managed_pages);
+        g_string_append_printf(out,
+                               "Node 0, zone %8s\n"
+                               "  pages free     %" PRIu64 "\n"
+                               "        min      %" PRIu64 "\n"
+                               "        low      %" PRIu64 "\n"
+                               "        high     %" PRIu64 "\n"
+                               "        spanned  %" PRIu32 "\n"
+                               "        present  %" PRIu64 "\n"
+                               "        managed  %" PRIu64 "\n"
+                               "        protection: (",
+                               zone->name, zone->free_pages,
+                               zone->watermark_min, zone->watermark_low,
+                               zone->watermark_high, zone->end - zone->start,
+                               zone->present_pages, zone->managed_pages);
         for (unsigned j = 0; j < machine->zone_count; j++)
             g_string_append_printf(out, "%s%" PRIu64, j > 0 ? ", " : "",
                                    zone->lowmem_reserve[j]);
@@ -131,11 +130,9 @@ dump_slabinfo(GString *out, const struct machine *machine)
                          "<objperslab> <pagesperslab>\n");
     for (size_t i = 0; i < SLAB_KIND_COUNT; i++) {
         const struct slab_cache *cache = &machine->slabs[i];
-        g_string_append_printf(out,
-                               "%-17s %6" PRIu64 " %6" PRIu32 " %4" PRIu32
-                               " %4u\n",
-                               names[i], cache->live_count,
-                               cache->object_bytes, cache->object_count_max,
-                               1u << cache->order);
+        g_string_append_printf(
+            out, "%-17s %6" PRIu64 " %6" PRIu32 " %4" PRIu32 " %4u\n", names[i],
+            cache->live_count, cache->object_bytes, cache->object_count_max,
+            1u << cache->order);
     }
 }

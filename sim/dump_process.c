@@ -10,8 +10,7 @@
 #define NAME_COLUMN 73
 
 static const char *
-file_name(const struct replay *replay, const struct file *file,
-          size_t *number)
+file_name(const struct replay *replay, const struct file *file, size_t *number)
 {
     for (size_t i = 0; i < replay->trace->files->len; i++) {
         if (replay->files[i] != file)
@@ -134,13 +133,13 @@ append_flags(GString *out, uint32_t flags)
         uint32_t flag;
         const char *name;
     } names[] = {
-        {VM_READ, "rd"},      {VM_WRITE, "wr"},     {VM_EXEC, "ex"},
-        {VM_SHARED, "sh"},    {VM_MAYREAD, "mr"},   {VM_MAYWRITE, "mw"},
-        {VM_MAYEXEC, "me"},   {VM_SHARED, "ms"},    {VM_GROWSDOWN, "gd"},
-        {VM_LOCKED, "lo"},    {VM_SEQ_READ, "sr"},  {VM_RAND_READ, "rr"},
-        {VM_DONTCOPY, "dc"},  {VM_ACCOUNT, "ac"},   {VM_NORESERVE, "nr"},
-        {VM_WIPEONFORK, "wf"}, {VM_HUGEPAGE, "hg"}, {VM_NOHUGEPAGE, "nh"},
-        {VM_MERGEABLE, "mg"}, {VM_MAYBE_GUARD, "gu"},
+        {VM_READ, "rd"},       {VM_WRITE, "wr"},       {VM_EXEC, "ex"},
+        {VM_SHARED, "sh"},     {VM_MAYREAD, "mr"},     {VM_MAYWRITE, "mw"},
+        {VM_MAYEXEC, "me"},    {VM_SHARED, "ms"},      {VM_GROWSDOWN, "gd"},
+        {VM_LOCKED, "lo"},     {VM_SEQ_READ, "sr"},    {VM_RAND_READ, "rr"},
+        {VM_DONTCOPY, "dc"},   {VM_ACCOUNT, "ac"},     {VM_NORESERVE, "nr"},
+        {VM_WIPEONFORK, "wf"}, {VM_HUGEPAGE, "hg"},    {VM_NOHUGEPAGE, "nh"},
+        {VM_MERGEABLE, "mg"},  {VM_MAYBE_GUARD, "gu"},
     };
 
     g_string_append(out, "VmFlags:");
@@ -161,8 +160,8 @@ dump_smaps(GString *out, const struct replay *replay, struct mm *mm)
         append_kib(out, "KernelPageSize:", 1);
         append_kib(out, "MMUPageSize:", 1);
         append_kib(out, "Rss:", sums.rss);
-        g_string_append_printf(out, "%-16s%8" PRIu64 " kB\n", "Pss:",
-                               sums.pss_bytes >> 10);
+        g_string_append_printf(out, "%-16s%8" PRIu64 " kB\n",
+                               "Pss:", sums.pss_bytes >> 10);
         append_kib(out, "Shared_Clean:", sums.shared_clean);
         append_kib(out, "Shared_Dirty:", sums.shared_dirty);
         append_kib(out, "Private_Clean:", sums.private_clean);

@@ -33,6 +33,6 @@ sim_fail_unknown(GError **error, const char *what, const char *word,
         return sim_fail(error, SIM_ERROR_USAGE, "unknown %s \"%s\"", what,
                         word);
     return sim_fail(error, SIM_ERROR_USAGE,
-                    "unknown %s \"%s\"; the nearest known one is \"%s\"",
-                    what, word, near);
+                    "unknown %s \"%s\"; the nearest known one is \"%s\"", what,
+                    word, near);
 }

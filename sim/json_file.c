@@ -25,8 +25,8 @@ json_file_load(struct json_file *file, const char *path, GError **error)
                         where.line, MAX(where.column, 1), where.text);
     if (!json_is_object(root)) {
         json_decref(root);
-        return sim_fail(error, SIM_ERROR_FAILED,
-                        "%s:1:1: expected an object", path);
+        return sim_fail(error, SIM_ERROR_FAILED, "%s:1:1: expected an object",
+                        path);
     }
     file->path = g_strdup(path);
     file->text = g_steal_pointer(&text);
@@ -172,8 +172,7 @@ json_file_string(const struct json_file *file, const char *key,
                  const json_t *value, char **text, GError **error)
 {
     if (!json_is_string(value))
-        return json_file_expect(file, JSON_PATH(key), value, error,
-                                "a string");
+        return json_file_expect(file, JSON_PATH(key), value, error, "a string");
     g_free(*text);
     *text = g_strdup(json_string_value(value));
     return true;
@@ -197,8 +196,8 @@ json_file_unknown(const struct json_file *file, const char *const *keys,
     for (const char *const *key = keys; *key; key++)
         word = *key;
     const char *near = nearest_name(word, known);
-    return json_file_fail(file, keys, error,
-                          "expected %s, found \"%s\"%s%s%s", what, word,
+    return json_file_fail(file, keys, error, "expected %s, found \"%s\"%s%s%s",
+                          what, word,
                           near ? "; the nearest known one is \"" : "",
                           near ? near : "", near ? "\"" : "");
 }

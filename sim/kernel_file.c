@@ -10,10 +10,16 @@
 
 #include <string.h>
 
-#define WORDS(...)     ((const char *const[]){__VA_ARGS__, NULL})
+#define WORDS(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-enum fact_kind { FACT_BOOL, FACT_NUMBER, FACT_BYTES, FACT_WORD, FACT_CALLS,
-                 FACT_VERSION };
+enum fact_kind {
+    FACT_BOOL,
+    FACT_NUMBER,
+    FACT_BYTES,
+    FACT_WORD,
+    FACT_CALLS,
+    FACT_VERSION
+};
 
 struct fact {
     const char *name;
@@ -32,7 +38,8 @@ static const struct fact facts[] = {
     {"split_returns_high", FACT_BOOL, FIELD(split_returns_high), 0, 0, NULL},
     {"buddy_tail_rule", FACT_BOOL, FIELD(buddy_tail_rule), 0, 0, NULL},
     {"pcp", FACT_WORD, FIELD(pcp), 0, 0,
-     WORDS("none", "low-mark", "hot-cold", "single", "high-order")},
+     WORDS("none", "low-mark", "hot-cold", "single", "high-order",
+           "auto")},
     {"watermark", FACT_WORD, FIELD(watermark), 0, 0,
      WORDS("2.4", "2.6.2", "2.6.11", "2.6.20", "4.6")},
     {"alloc", FACT_WORD, FIELD(alloc), 0, 0,
@@ -130,11 +137,12 @@ read_calls(const struct json_file *file, const char *const *keys,
     if (!json_is_array(value))
         return json_file_expect(file, keys, value, error, "a list of calls");
     *calls = 0;
-    json_array_foreach ((json_t *)value, index, item) {
+    json_array_foreach((json_t *)value, index, item)
+    {
         int call = word_index(call_words, json_string_value(item));
         if (call < 0)
             return json_file_expect(file, keys, item, error,
-                              "names of calls in the list");
+                                    "names of calls in the list");
         *calls |= UINT64_C(1) << call;
     }
     return true;
@@ -158,7 +166,7 @@ read_version(const struct json_file *file, const char *const *keys,
     }
     if (count < 2 || count > 3)
         return json_file_expect(file, keys, value, error,
-                          "a version such as \"2.6.22\"");
+                                "a version such as \"2.6.22\"");
     *version = number;
     return true;
 }
@@ -195,8 +203,8 @@ read_fact(const struct json_file *file, const char *const *keys,
     case FACT_NUMBER:
         if (!json_is_integer(value) || number < fact->min ||
             number > fact->max) {
-            g_autofree char *expected = g_strdup_printf(
-                "a number from %u to %u", fact->min, fact->max);
+            g_autofree char *expected =
+                g_strdup_printf("a number from %u to %u", fact->min, fact->max);
             return json_file_expect(file, keys, value, error, expected);
         }
         *(uint32_t *)field = (uint32_t)number;
@@ -204,7 +212,7 @@ read_fact(const struct json_file *file, const char *const *keys,
     case FACT_BYTES:
         if (!json_is_integer(value) || number < 0 || number % 4096 != 0)
             return json_file_expect(file, keys, value, error,
-                              "an address, a multiple of 4096");
+                                    "an address, a multiple of 4096");
         *(uint64_t *)field = (uint64_t)number;
         return true;
     case FACT_WORD:
@@ -236,7 +244,8 @@ read_facts(struct reading *reading, const struct json_file *file,
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         const struct fact *fact = find_fact(facts, key);
         if (!fact) {
             g_autofree const char **known = fact_names(facts);
@@ -253,8 +262,8 @@ read_facts(struct reading *reading, const struct json_file *file,
 }
 
 static bool
-read_sizes_of(struct reading *reading, const struct json_file *file,
-              int width, const json_t *object, GError **error)
+read_sizes_of(struct reading *reading, const struct json_file *file, int width,
+              const json_t *object, GError **error)
 {
     struct kernel_file *into = reading->into;
     struct kernel_sizes *target =
@@ -262,7 +271,8 @@ read_sizes_of(struct reading *reading, const struct json_file *file,
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         const char *const *keys = JSON_PATH("sizes", width_names[width], key);
         const struct fact *fact = find_fact(sizes, key);
         if (!fact) {
@@ -287,14 +297,15 @@ read_sizes(struct reading *reading, const struct json_file *file,
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         int width = word_index(width_names, key);
         if (width < 0)
             return json_file_unknown(file, JSON_PATH("sizes", key),
                                      "i386 or x86-64", width_names, error);
         if (!json_is_object(value))
             return json_file_expect(file, JSON_PATH("sizes", key), value, error,
-                              "an object");
+                                    "an object");
         if (!read_sizes_of(reading, file, width, value, error))
             return false;
     }
@@ -324,16 +335,16 @@ read_axis(struct reading *reading, const struct json_file *file,
             value = json_bare(object);
         if (!json_is_string(value))
             return json_file_expect(file, keys, value, error,
-                              "the name of a value of this axis");
+                                    "the name of a value of this axis");
         const char *name = json_string_value(value);
         int index = policy_value_find(axis, name);
         if (index < 0) {
             g_autofree const char **known = value_names(axis);
             g_autofree char *what =
                 g_strdup_printf("a value of the axis %s", axis->name);
-            return json_file_unknown(
-                file, JSON_PATH("policy", axis->name, name), what, known,
-                error);
+            return json_file_unknown(file,
+                                     JSON_PATH("policy", axis->name, name),
+                                     what, known, error);
         }
         reading->into->wanted[axis - policy_axes][width] = index;
     }
@@ -347,7 +358,8 @@ read_policy(struct reading *reading, const struct json_file *file,
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         const struct policy_axis *axis = policy_axis_find(key);
         if (!axis) {
             GPtrArray *names = g_ptr_array_new();
@@ -369,20 +381,22 @@ static bool
 read_members(struct reading *reading, const struct json_file *file,
              GError **error)
 {
-    static const char *const members[] = {
-        "name", "based_on", "summary", "source", "policy", "facts", "sizes",
-        NULL};
+    static const char *const members[] = {"name",   "based_on", "summary",
+                                          "source", "policy",   "facts",
+                                          "sizes",  NULL};
     struct kernel_file *into = reading->into;
     const char *key;
     json_t *value;
 
-    json_object_foreach (file->root, key, value) {
+    json_object_foreach(file->root, key, value)
+    {
         int member = word_index(members, key);
         if (member < 0)
             return json_file_unknown(file, JSON_PATH(key),
                                      "a member of a preset", members, error);
         if (member >= 4 && !json_is_object(value))
-            return json_file_expect(file, JSON_PATH(key), value, error, "an object");
+            return json_file_expect(file, JSON_PATH(key), value, error,
+                                    "an object");
         bool ok = true;
         if (strcmp(key, "name") == 0)
             ok = json_file_string(file, key, value, &into->name, error);
@@ -419,8 +433,7 @@ read_file(struct reading *reading, const char *path, GError **error)
 
 /* Is there a value for everything? */
 static bool
-check_complete(const struct reading *reading, const char *path,
-               GError **error)
+check_complete(const struct reading *reading, const char *path, GError **error)
 {
     const char *missing = NULL;
 

@@ -15,17 +15,36 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define PRICE_MAX_NS   1e12
+#define PRICE_MAX_NS 1e12
 
 enum member {
-    MEMBER_NAME, MEMBER_BASED_ON, MEMBER_SUMMARY, MEMBER_SOURCE, MEMBER_ARCH,
-    MEMBER_RAM, MEMBER_CPUS, MEMBER_SWAP, MEMBER_LINE, MEMBER_IMAGE,
-    MEMBER_HIGHPTE, MEMBER_PRICES, MEMBER_COUNT,
+    MEMBER_NAME,
+    MEMBER_BASED_ON,
+    MEMBER_SUMMARY,
+    MEMBER_SOURCE,
+    MEMBER_ARCH,
+    MEMBER_RAM,
+    MEMBER_CPUS,
+    MEMBER_SWAP,
+    MEMBER_LINE,
+    MEMBER_IMAGE,
+    MEMBER_HIGHPTE,
+    MEMBER_PRICES,
+    MEMBER_COUNT,
 };
-static const char *const members[] = {
-    "name", "based_on", "summary", "source", "arch", "ram_bytes", "cpu_count",
-    "swap_bytes", "l1_line_bytes", "kernel_image_bytes", "highpte", "prices",
-    NULL};
+static const char *const members[] = {"name",
+                                      "based_on",
+                                      "summary",
+                                      "source",
+                                      "arch",
+                                      "ram_bytes",
+                                      "cpu_count",
+                                      "swap_bytes",
+                                      "l1_line_bytes",
+                                      "kernel_image_bytes",
+                                      "highpte",
+                                      "prices",
+                                      NULL};
 
 /* clang-format off */
 #define CHARGE_NAME(name, cost, meaning) #name,
@@ -42,16 +61,15 @@ struct reading {
 };
 
 static bool
-read_number(const struct json_file *file, const char *key,
-            const json_t *value, uint64_t min, uint64_t max, uint64_t *result,
-            GError **error)
+read_number(const struct json_file *file, const char *key, const json_t *value,
+            uint64_t min, uint64_t max, uint64_t *result, GError **error)
 {
     json_int_t number = json_integer_value(value);
 
     if (!json_is_integer(value) || number < 0 || (uint64_t)number < min ||
         (uint64_t)number > max) {
-        g_autofree char *expected = g_strdup_printf(
-            "a number from %" PRIu64 " to %" PRIu64, min, max);
+        g_autofree char *expected =
+            g_strdup_printf("a number from %" PRIu64 " to %" PRIu64, min, max);
         return json_file_expect(file, JSON_PATH(key), value, error, expected);
     }
     *result = (uint64_t)number;
@@ -62,8 +80,8 @@ static bool
 read_price(struct reading *reading, const struct json_file *file,
            const char *key, const json_t *price, GError **error)
 {
-    static const char *const parts[] = {"ns",     "low",    "high",
-                                        "status", "source", "note", NULL};
+    static const char *const parts[] = {"ns",     "low",  "high", "status",
+                                        "source", "note", NULL};
     int charge = word_index(charge_names, key);
     const char *part;
     json_t *value;
@@ -72,22 +90,25 @@ read_price(struct reading *reading, const struct json_file *file,
         return json_file_unknown(file, JSON_PATH("prices", key),
                                  "a primitive that has a price", charge_names,
                                  error);
-    json_object_foreach ((json_t *)price, part, value)
-        if (word_index(parts, part) < 0)
-            return json_file_unknown(file, JSON_PATH("prices", key, part),
-                                     "a part of a price", parts, error);
-    const json_t *ns = json_is_object(price) ? json_object_get(price, "ns")
-                                             : price;
+    json_object_foreach(
+        (json_t *)price, part,
+        value) if (word_index(parts, part) <
+                   0) return json_file_unknown(file,
+                                               JSON_PATH("prices", key, part),
+                                               "a part of a price", parts,
+                                               error);
+    const json_t *ns =
+        json_is_object(price) ? json_object_get(price, "ns") : price;
     const json_t *low = json_object_get(price, "low");
     const json_t *high = json_object_get(price, "high");
     double amount = json_number_value(ns);
     if (!json_is_number(ns) || amount < 0 || amount > PRICE_MAX_NS)
         return json_file_expect(file, JSON_PATH("prices", key, "ns"), ns, error,
-                          "a number of nanoseconds");
+                                "a number of nanoseconds");
     if ((low && json_number_value(low) > amount) ||
         (high && json_number_value(high) < amount))
         return json_file_expect(file, JSON_PATH("prices", key, "ns"), ns, error,
-                          "a price between its low and its high");
+                                "a price between its low and its high");
     reading->into->price_ps[charge] = (uint64_t)(amount * 1000 + 0.5);
     reading->priced[charge] = true;
     return true;
@@ -102,10 +123,10 @@ read_prices(struct reading *reading, const struct json_file *file,
 
     if (!json_is_object(object))
         return json_file_expect(file, JSON_PATH("prices"), object, error,
-                          "an object");
-    json_object_foreach ((json_t *)object, key, value)
-        if (!read_price(reading, file, key, value, error))
-            return false;
+                                "an object");
+    json_object_foreach(
+        (json_t *)object, key,
+        value) if (!read_price(reading, file, key, value, error)) return false;
     return true;
 }
 
@@ -118,7 +139,7 @@ read_arch(struct reading *reading, const struct json_file *file,
     reading->into->arch = name ? arch_find(name) : NULL;
     if (!reading->into->arch)
         return json_file_expect(file, JSON_PATH("arch"), value, error,
-                          "one of i386, i386-pae, x86-64");
+                                "one of i386, i386-pae, x86-64");
     return true;
 }
 
@@ -129,11 +150,11 @@ read_line(struct reading *reading, const struct json_file *file,
 {
     uint64_t number;
 
-    if (!read_number(file, "l1_line_bytes", value, 16, 1024, &number, error))
+    if (!read_number(file, "l1_line_bytes", value, 32, 1024, &number, error))
         return false;
     if (number & (number - 1))
         return json_file_expect(file, JSON_PATH("l1_line_bytes"), value, error,
-                          "a power of two");
+                                "a power of two");
     reading->into->l1_line_bytes = (uint32_t)number;
     return true;
 }
@@ -172,7 +193,7 @@ read_member(struct reading *reading, const struct json_file *file,
     case MEMBER_HIGHPTE:
         if (!json_is_boolean(value))
             return json_file_expect(file, JSON_PATH(key), value, error,
-                              "true or false");
+                                    "true or false");
         into->highpte = json_is_true(value);
         return true;
     case MEMBER_PRICES:
@@ -196,10 +217,11 @@ read_file(struct reading *reading, const char *path, GError **error)
         return false;
     g_checksum_update(reading->digest, (const guchar *)file.text, -1);
     g_autofree char *base = NULL;
-    bool ok = catalog_base(reading->catalog, "machine", &file,
-                           &reading->depth, &base, error) &&
+    bool ok = catalog_base(reading->catalog, "machine", &file, &reading->depth,
+                           &base, error) &&
               (!base || read_file(reading, base, error));
-    json_object_foreach (file.root, key, value) {
+    json_object_foreach(file.root, key, value)
+    {
         int member = word_index(members, key);
         if (ok && member < 0)
             ok = json_file_unknown(&file, JSON_PATH(key),
@@ -215,8 +237,7 @@ read_file(struct reading *reading, const char *path, GError **error)
 }
 
 static bool
-check_complete(const struct reading *reading, const char *path,
-               GError **error)
+check_complete(const struct reading *reading, const char *path, GError **error)
 {
     const char *missing = NULL;
 

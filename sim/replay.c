@@ -135,9 +135,8 @@ resolve(const struct replay *replay, const struct mm *mm,
     default:
         base = replay->bindings[address->binding];
     }
-    *result = base.address + (address->from_end
-                                  ? base.length - address->offset
-                                  : address->offset);
+    *result = base.address + (address->from_end ? base.length - address->offset
+                                                : address->offset);
     return base.is_bound;
 }
 
@@ -226,9 +225,8 @@ build_image(const struct replay *replay, const struct trace_event *event,
             struct call *call)
 {
     const struct trace_detail *detail = detail_of(replay, event);
-    size_t index =
-        (size_t)(event - (const struct trace_event *)(const void *)
-                             replay->trace->events->data);
+    size_t index = (size_t)(event - (const struct trace_event *)(const void *)
+                                        replay->trace->events->data);
     const uint64_t *key = detail->key;
 
     call->kind = event->op == TRACE_OP_START ? CALL_START : CALL_EXEC;
@@ -402,8 +400,7 @@ static void
 adopt_child(struct replay *replay, const struct trace_event *event,
             struct operation *op)
 {
-    uint32_t index =
-        event->op == TRACE_OP_START ? event->task : event->object;
+    uint32_t index = event->op == TRACE_OP_START ? event->task : event->object;
 
     if (!op->child)
         return;
@@ -446,7 +443,10 @@ run_call(struct replay *replay, const struct trace_event *event,
     finish_call(replay, event, &op);
     if (replay->check)
         check_result(replay->check, replay->next_event,
-                     task ? task->mm : op.child ? op.child->mm : NULL, &op);
+                     task       ? task->mm
+                     : op.child ? op.child->mm
+                                : NULL,
+                     &op);
     operation_finish(&op);
 }
 
@@ -494,8 +494,7 @@ run_task_event(struct replay *replay, const struct trace_event *event)
         call.cpu = cpu_of(replay, event, created);
     } else {
         task = living_task(replay, event->task);
-        if (!task ||
-            !resolve(replay, task->mm, &event->address, &call.addr) ||
+        if (!task || !resolve(replay, task->mm, &event->address, &call.addr) ||
             (event->flags & TRACE_AT &&
              !resolve(replay, task->mm, &detail_of(replay, event)->at,
                       &call.new_addr))) {
@@ -519,8 +518,7 @@ replay_run(struct replay *replay, size_t event_end, uint64_t until_ns)
 
     for (; replay->next_event < end && machine->now_ns < until_ns;
          replay->next_event++) {
-        const struct trace_event *event =
-            event_at(replay, replay->next_event);
+        const struct trace_event *event = event_at(replay, replay->next_event);
         if (machine->kswapd_wanted)
             machine_run_daemons(machine);
         if (event->flags & TRACE_HAS_TIME && replay->trace->has_times)

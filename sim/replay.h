@@ -39,8 +39,8 @@ struct replay {
 };
 
 /* Both arguments outlive the replay; the trace may be shared by threads. */
-struct replay *replay_open(const struct trace *trace,
-                           const struct setup *setup, struct check *check);
+struct replay *replay_open(const struct trace *trace, const struct setup *setup,
+                           struct check *check);
 void replay_close(struct replay *replay);
 
 /* Carry out events until the one with index event_end is next, or the clock

@@ -92,8 +92,8 @@ marks_json(const struct replay *replay, uint64_t elapsed_ns)
         if (count == UINT64_MAX)
             continue;
         json_object_set_new(object, trace_string(replay->trace, i),
-                            json_pack("{s:I, s:o}", "count",
-                                      (json_int_t)count, "per_second",
+                            json_pack("{s:I, s:o}", "count", (json_int_t)count,
+                                      "per_second",
                                       rate_json(count, elapsed_ns)));
     }
     return object;

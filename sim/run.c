@@ -108,9 +108,8 @@ run_trace(const struct trace *trace, const struct setup *setup,
             return NULL;
     }
     struct replay *replay = replay_open(trace, setup, check);
-    json_t *timeline = wishes->timeline.every > 0
-                           ? timeline_new(&wishes->timeline)
-                           : NULL;
+    json_t *timeline =
+        wishes->timeline.every > 0 ? timeline_new(&wishes->timeline) : NULL;
     if (run_with_stops(replay, wishes, timeline, dump_text, error))
         result = result_json(replay, setup, timeline);
     else
@@ -132,8 +131,7 @@ recorded_kernel(const struct trace *trace, struct catalog *catalog)
     for (char **name = names; recorded && *name; name++) {
         size_t length = strlen(*name);
         if (strncmp(recorded, *name, length) == 0 &&
-            strchr(".-", recorded[length]) &&
-            (!best || length > strlen(best)))
+            strchr(".-", recorded[length]) && (!best || length > strlen(best)))
             best = *name;
     }
     return best ? catalog_kernel(catalog, best, NULL) : NULL;
@@ -145,8 +143,7 @@ run_has_recorded_rules(const struct trace *trace, const struct setup *setup,
 {
     static const char *const rules[] = {"gap", "layout", "merge"};
     const struct kernel_file *kernel = recorded_kernel(trace, catalog);
-    int width =
-        setup->config.arch->is_64bit ? KERNEL_FILE_64 : KERNEL_FILE_32;
+    int width = setup->config.arch->is_64bit ? KERNEL_FILE_64 : KERNEL_FILE_32;
 
     if (!kernel)
         return false;

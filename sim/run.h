@@ -30,5 +30,4 @@ json_t *run_trace(const struct trace *trace, const struct setup *setup,
 /* Whether the setup searches, lays out and merges as the kernel on which the
  * trace was recorded. */
 bool run_has_recorded_rules(const struct trace *trace,
-                            const struct setup *setup,
-                            struct catalog *catalog);
+                            const struct setup *setup, struct catalog *catalog);

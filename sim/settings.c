@@ -30,7 +30,7 @@ const struct setting knobs[] = {
     {"highpte", "1: page tables may lie in high memory",
      0, 1, FIELD(highpte), true, false},
     {"l1_line_bytes", "cache line, the size of a pte_chain block",
-     16, 1024, FIELD(l1_line_bytes), false, true},
+     32, 1024, FIELD(l1_line_bytes), false, true},
     {NULL, NULL, 0, 0, 0, false, false},
 };
 /* clang-format on */

@@ -17,9 +17,9 @@ struct setting {
     const char *name;
     const char *meaning;
     uint64_t min, max;
-    size_t offset;   // in struct machine_config
-    bool is_bool;    // the field is a bool, else an uint32_t
-    bool is_power;   // a power of two
+    size_t offset;  // in struct machine_config
+    bool is_bool;   // the field is a bool, else an uint32_t
+    bool is_power;  // a power of two
 };
 
 /* End with a NULL name. */

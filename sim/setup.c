@@ -55,8 +55,7 @@ fail_unknown_value(const struct policy_axis *axis, const char *name,
                    GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
-    g_autofree char *what = g_strdup_printf("value of --policy %s",
-                                            axis->name);
+    g_autofree char *what = g_strdup_printf("value of --policy %s", axis->name);
 
     for (size_t i = 0; axis->values[i].name; i++)
         g_ptr_array_add(names, (char *)axis->values[i].name);
@@ -120,8 +119,7 @@ choose_swap(struct setup *setup, const char *text, GError **error)
                         text);
     if (bytes > 0)
         return sim_fail(error, SIM_ERROR_USAGE,
-                        "--swap %s: swap is not built yet; use --swap 0",
-                        text);
+                        "--swap %s: swap is not built yet; use --swap 0", text);
     setup->config.swap_bytes = 0;
     return true;
 }
@@ -215,7 +213,7 @@ check_ram(const struct setup *setup, GError **error)
 {
     const struct arch *arch = setup->config.arch;
     uint64_t least = reserved_bytes(setup) + RAM_SPARE_BYTES;
-    uint64_t most = UINT64_C(1) << (arch->is_64bit            ? 43
+    uint64_t most = UINT64_C(1) << (arch->is_64bit           ? 43
                                     : arch->level_count == 2 ? 32
                                                              : 36);
 
@@ -270,11 +268,10 @@ find_refusal(const struct setup *setup)
          pair->reason; pair++) {
         bool is_chosen = false;
         if (!is_wanted(setup, pair->axis, pair->value, &is_chosen) ||
-            !is_wanted(setup, pair->other_axis, pair->other_value,
-                       &is_chosen))
+            !is_wanted(setup, pair->other_axis, pair->other_value, &is_chosen))
             continue;
-        bool gives_way = strcmp(pair->other_axis, "thp") == 0 &&
-                         !setup->is_chosen[thp];
+        bool gives_way =
+            strcmp(pair->other_axis, "thp") == 0 && !setup->is_chosen[thp];
         if (is_chosen && !gives_way)
             return pair->reason;
     }
@@ -304,12 +301,12 @@ setup_create(struct setup *setup, struct catalog *catalog,
              uint64_t seed, GError **error)
 {
     const struct kernel_file *kernel = catalog_kernel(
-        catalog,
-        choice_of(choices, choice_count, SETUP_KERNEL, DEFAULT_KERNEL), error);
+        catalog, choice_of(choices, choice_count, SETUP_KERNEL, DEFAULT_KERNEL),
+        error);
     const struct machine_file *machine =
         kernel ? catalog_machine(catalog,
-                                 choice_of(choices, choice_count,
-                                           SETUP_MACHINE, DEFAULT_MACHINE),
+                                 choice_of(choices, choice_count, SETUP_MACHINE,
+                                           DEFAULT_MACHINE),
                                  error)
                : NULL;
 
@@ -332,8 +329,7 @@ setup_create(struct setup *setup, struct catalog *catalog,
 static const char *
 shown_value(const struct setup *setup, size_t axis)
 {
-    return setup->refusal ? wanted_value(setup, axis)
-                          : used_value(setup, axis);
+    return setup->refusal ? wanted_value(setup, axis) : used_value(setup, axis);
 }
 
 static json_t *
@@ -373,11 +369,11 @@ setup_json(const struct setup *setup, const struct machine *machine)
     return json_pack(
         "{s:s, s:s, s:o, s:o, s:I, s:I, s:I, s:I, s:s, s:o, s:o, s:I}",
         "kernel", setup->kernel_name, "machine", setup->machine_name, "policy",
-        policy_json(setup), "substituted", substituted_json(setup),
-        "ram_bytes", (json_int_t)config->ram_bytes, "reserved_bytes",
-        (json_int_t)reserved, "cpu_count", (json_int_t)config->cpu_count,
-        "swap_bytes", (json_int_t)config->swap_bytes, "schedule", "recorded",
-        "sysctl", settings_json(SETTING_SYSCTL, config), "knobs",
+        policy_json(setup), "substituted", substituted_json(setup), "ram_bytes",
+        (json_int_t)config->ram_bytes, "reserved_bytes", (json_int_t)reserved,
+        "cpu_count", (json_int_t)config->cpu_count, "swap_bytes",
+        (json_int_t)config->swap_bytes, "schedule", "recorded", "sysctl",
+        settings_json(SETTING_SYSCTL, config), "knobs",
         settings_json(SETTING_KNOB, config), "seed", (json_int_t)setup->seed);
 }
 

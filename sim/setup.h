@@ -27,7 +27,7 @@ enum setup_kind {
 
 struct setup_choice {
     enum setup_kind kind;
-    const char *name;   // of a sysctl, knob or axis, else NULL
+    const char *name;  // of a sysctl, knob or axis, else NULL
     const char *value;
 };
 
@@ -35,8 +35,8 @@ struct setup {
     const char *kernel_name, *machine_name;  // of the files, in the catalog
     const char *kernel_digest, *machine_digest;
     struct machine_config config;
-    const uint64_t *price_ps;                // by charge; in the catalog
-    int wanted[POLICY_AXIS_MAX];  // value asked for, by preset or user
+    const uint64_t *price_ps;         // by charge; in the catalog
+    int wanted[POLICY_AXIS_MAX];      // value asked for, by preset or user
     bool is_chosen[POLICY_AXIS_MAX];  // by the user
     uint64_t seed;
     const char *refusal;  // NULL, or why the combination makes no sense

@@ -21,7 +21,7 @@ struct cell {
     struct setup setup;
     bool has_recorded_rules;
     char *key;
-    char *line;       // the result
+    char *line;  // the result
     GError *error;
 };
 
@@ -52,12 +52,12 @@ cell_key(const struct sweep *sweep, const struct cell *cell)
 {
     json_t *config = setup_json(&cell->setup, NULL);
     g_autofree char *text = result_line(config);
-    g_autofree char *all = g_strdup_printf(
-        "%s %s %s %s %s %s %d %" PRIu64 " %d", VMSIM_VERSION,
-        cell->trace->content_sha256, cell->trace->path, text,
-        cell->setup.kernel_digest, cell->setup.machine_digest,
-        sweep->wishes.check, sweep->wishes.timeline.every,
-        sweep->wishes.timeline.is_ms);
+    g_autofree char *all =
+        g_strdup_printf("%s %s %s %s %s %s %d %" PRIu64 " %d", VMSIM_VERSION,
+                        cell->trace->content_sha256, cell->trace->path, text,
+                        cell->setup.kernel_digest, cell->setup.machine_digest,
+                        sweep->wishes.check, sweep->wishes.timeline.every,
+                        sweep->wishes.timeline.is_ms);
 
     json_decref(config);
     return g_compute_checksum_for_string(G_CHECKSUM_SHA256, all, -1);
@@ -69,8 +69,8 @@ make_cells(const struct sweep *sweep, GError **error)
     size_t runs = axes_count(sweep->axes);
 
     if (runs > CELL_COUNT_MAX / MAX(sweep->traces->len, 1)) {
-        sim_fail(error, SIM_ERROR_USAGE,
-                 "the sweep has more than %d cells", CELL_COUNT_MAX);
+        sim_fail(error, SIM_ERROR_USAGE, "the sweep has more than %d cells",
+                 CELL_COUNT_MAX);
         return NULL;
     }
     GArray *cells = g_array_new(FALSE, TRUE, sizeof(struct cell));
@@ -83,8 +83,8 @@ make_cells(const struct sweep *sweep, GError **error)
             free_cells(cells);
             return NULL;
         }
-        cell.has_recorded_rules = run_has_recorded_rules(
-            cell.trace, &cell.setup, sweep->catalog);
+        cell.has_recorded_rules =
+            run_has_recorded_rules(cell.trace, &cell.setup, sweep->catalog);
         cell.key = cell_key(sweep, &cell);
         g_array_append_val(cells, cell);
     }
@@ -100,10 +100,9 @@ append_choices(GString *out, const GArray *choices)
     for (size_t i = 0; i < choices->len; i++) {
         const struct setup_choice *choice =
             &g_array_index(choices, struct setup_choice, i);
-        g_string_append_printf(out, " %s=%s",
-                               choice->name ? choice->name
-                                            : names[choice->kind],
-                               choice->value);
+        g_string_append_printf(
+            out, " %s=%s", choice->name ? choice->name : names[choice->kind],
+            choice->value);
     }
 }
 
@@ -133,9 +132,8 @@ run_cell(gpointer data, gpointer user_data)
 {
     struct cell *cell = data;
     struct pool *pool = user_data;
-    json_t *result =
-        run_trace(cell->trace, &cell->setup, &pool->sweep->wishes,
-                  cell->has_recorded_rules, NULL, &cell->error);
+    json_t *result = run_trace(cell->trace, &cell->setup, &pool->sweep->wishes,
+                               cell->has_recorded_rules, NULL, &cell->error);
 
     if (result) {
         cell->line = result_line(result);
@@ -156,8 +154,8 @@ run_cells(const struct sweep *sweep, GArray *cells, struct journal *journal)
                         .journal = journal,
                         .count = cells->len,
                         .shows_progress = isatty(STDERR_FILENO)};
-    GThreadPool *threads = g_thread_pool_new(run_cell, &pool,
-                                             (int)sweep->jobs, TRUE, NULL);
+    GThreadPool *threads =
+        g_thread_pool_new(run_cell, &pool, (int)sweep->jobs, TRUE, NULL);
 
     for (size_t i = 0; i < cells->len; i++) {
         struct cell *cell = &g_array_index(cells, struct cell, i);

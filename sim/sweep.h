@@ -18,7 +18,7 @@ struct sweep {
     struct run_wishes wishes;
     uint64_t seed;
     unsigned jobs;
-    const char *output;       // NULL: standard output
+    const char *output;  // NULL: standard output
 };
 
 /* Print the cells, one a line. */

@@ -61,7 +61,6 @@ timeline_sample(json_t *timeline, const struct replay *replay)
     json_array_append_new(row, json_integer((json_int_t)machine->now_ns));
     for (size_t i = 0; columns[i]; i++)
         json_array_append_new(
-            row,
-            json_integer((json_int_t)*counter_find(machine, columns[i])));
+            row, json_integer((json_int_t)*counter_find(machine, columns[i])));
     json_array_append_new(json_object_get(timeline, "rows"), row);
 }

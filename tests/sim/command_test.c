@@ -26,64 +26,86 @@ static const struct {
     int status;
     const char *sentence;
 } wrong[] = {
-    {{"frobnicate"}, 2,
+    {{"frobnicate"},
+     2,
      "unknown command \"frobnicate\"; the nearest known one is"},
-    {{"replai"}, 2, "unknown command \"replai\"; the nearest known one is "
-                    "\"replay\""},
+    {{"replai"},
+     2,
+     "unknown command \"replai\"; the nearest known one is "
+     "\"replay\""},
     {{"record"}, 2, "vmsim record is not built yet: the name is reserved"},
     {{"compare"}, 2, "vmsim compare is not built yet: the name is reserved"},
     {{"replay"}, 2, "replay takes one trace"},
     {{"replay", "t", "t"}, 2, "replay takes one trace"},
-    {{"replay", "t", "--kernal", "6.18"}, 2,
+    {{"replay", "t", "--kernal", "6.18"},
+     2,
      "unknown option \"--kernal\"; the nearest known one is \"--kernel\""},
-    {{"replay", "t", "--kernel"}, 2,
+    {{"replay", "t", "--kernel"},
+     2,
      "expected KERNEL after --kernel, found nothing"},
     {{"replay", "t", "--check=1"}, 2, "--check takes no value"},
-    {{"replay", "t", "--kernel", "6.81"}, 2,
+    {{"replay", "t", "--kernel", "6.81"},
+     2,
      "unknown kernel \"6.81\"; the nearest known one is"},
     {{"replay", "t", "--machine", "opteron"}, 2, "unknown machine \"opteron\""},
-    {{"replay", "t", "--policy", "gab=linear"}, 2,
+    {{"replay", "t", "--policy", "gab=linear"},
+     2,
      "unknown policy axis \"gab\"; the nearest known one is \"gap\""},
-    {{"replay", "t", "--policy", "gap=liner"}, 2,
+    {{"replay", "t", "--policy", "gap=liner"},
+     2,
      "unknown value of --policy gap \"liner\"; the nearest known one is "
      "\"linear\""},
-    {{"replay", "t", "--policy", "gap"}, 2,
+    {{"replay", "t", "--policy", "gap"},
+     2,
      "expected NAME=VALUE for --policy, found \"gap\""},
-    {{"replay", "t", "--policy", "gap=linear,rb-gap"}, 2,
+    {{"replay", "t", "--policy", "gap=linear,rb-gap"},
+     2,
      "replay makes one run and takes no comma lists; sweep does"},
-    {{"replay", "t", "--policy", "clear=on-free"}, 2,
+    {{"replay", "t", "--policy", "clear=on-free"},
+     2,
      "the policy clear=on-free is not built yet; the nearest is "
      "clear=on-alloc"},
-    {{"replay", "t", "--policy", "rmap=none"}, 2,
+    {{"replay", "t", "--policy", "rmap=none"},
+     2,
      "this combination is refused: without a reverse map"},
-    {{"replay", "t", "--ram", "12x"}, 2,
+    {{"replay", "t", "--ram", "12x"},
+     2,
      "expected a size of whole pages such as 512M for --ram, found \"12x\""},
     {{"replay", "t", "--ram", "4M"}, 2, "bytes of RAM are too few"},
-    {{"replay", "t", "--machine", "i386", "--ram", "64G"}, 2,
+    {{"replay", "t", "--machine", "i386", "--ram", "64G"},
+     2,
      "more than i386 can address"},
-    {{"replay", "t", "--cpus", "0"}, 2,
+    {{"replay", "t", "--cpus", "0"},
+     2,
      "expected a number from 1 to 64 for --cpus, found \"0\""},
     {{"replay", "t", "--swap", "1G"}, 2, "swap is not built yet"},
-    {{"replay", "t", "--schedule", "simulated"}, 2,
+    {{"replay", "t", "--schedule", "simulated"},
+     2,
      "--schedule simulated is not built yet"},
-    {{"replay", "t", "--sysctl", "vm.max_map_cuont=5"}, 2,
+    {{"replay", "t", "--sysctl", "vm.max_map_cuont=5"},
+     2,
      "unknown sysctl \"vm.max_map_cuont\"; the nearest known one is "
      "\"vm.max_map_count\""},
-    {{"replay", "t", "--knob", "l1_line_bytes=48"}, 2,
-     "expected a power of two from 16 to 1024 for l1_line_bytes"},
+    {{"replay", "t", "--knob", "l1_line_bytes=48"},
+     2,
+     "expected a power of two from 32 to 1024 for l1_line_bytes"},
     {{"replay", "t", "--format", "xml"}, 2, "unknown format \"xml\""},
     {{"replay", "t", "--timeline", "0"}, 2, "for --timeline, found \"0\""},
-    {{"replay", "t", "--dump", "map"}, 2,
+    {{"replay", "t", "--dump", "map"},
+     2,
      "unknown dump \"map\"; the nearest known one is \"maps\""},
-    {{"replay", "t", "--dump", "maps@x"}, 2,
+    {{"replay", "t", "--dump", "maps@x"},
+     2,
      "expected KIND[:TASK][@EVENT][=FILE] for --dump"},
     {{"replay", "t", "--sensitivity"}, 2, "--sensitivity is not built yet"},
     {{"replay", "missing"}, 1, "missing"},
     {{"sweep"}, 2, "sweep needs a trace"},
     {{"sweep", "t", "-j", "0"}, 2, "expected a number from 1 to 1024 for -j"},
-    {{"sweep", "t", "--kernel", "6.18", "--kernel", "2.6.2"}, 2,
+    {{"sweep", "t", "--kernel", "6.18", "--kernel", "2.6.2"},
+     2,
      "--kernel is given twice"},
-    {{"sweep", "t", "--policy", "gap=rb-gap", "--policy", "gap=linear"}, 2,
+    {{"sweep", "t", "--policy", "gap=rb-gap", "--policy", "gap=linear"},
+     2,
      "--policy gap is given twice"},
     {{"gen"}, 2, "expected the name of a workload"},
     {{"gen", "ebizzi"}, 2, "ebizzy"},
@@ -97,10 +119,9 @@ static const struct {
 
 START_TEST(a_wrong_command_line_gets_one_sentence_and_a_status)
 {
-    struct outcome outcome =
-        run_vmsim(wrong[_i].words[0], wrong[_i].words[1], wrong[_i].words[2],
-                  wrong[_i].words[3], wrong[_i].words[4], wrong[_i].words[5],
-                  NULL);
+    struct outcome outcome = run_vmsim(
+        wrong[_i].words[0], wrong[_i].words[1], wrong[_i].words[2],
+        wrong[_i].words[3], wrong[_i].words[4], wrong[_i].words[5], NULL);
 
     ck_assert_msg(outcome.status == wrong[_i].status, "status %d: %s",
                   outcome.status, outcome.err);
@@ -115,8 +136,9 @@ END_TEST
 START_TEST(every_command_has_help)
 {
     static const char *const commands[] = {
-        "gen",  "record", "import", "info",      "convert",    "replay", "sweep",
-        "plot", "list",   "verify", "calibrate", "experiment", "compare",
+        "gen",       "record",     "import",  "info", "convert",
+        "replay",    "sweep",      "plot",    "list", "verify",
+        "calibrate", "experiment", "compare",
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
@@ -181,17 +203,16 @@ START_TEST(lists_are_not_empty)
     static const struct {
         const char *list, *has;
     } lists[] = {
-        {"kernels", "2.6.5-aa1"},     {"machines", "xeon-ht-2004"},
-        {"policies", "refused pairs"}, {"workloads", "nptl-stacks"},
-        {"counters", "clear_page_count"},
-        {"knobs", "vm.overcommit_memory"}, {"not-modelled", "NUMA"},
+        {"kernels", "2.6.5-aa1"},         {"machines", "xeon-ht-2004"},
+        {"policies", "refused pairs"},    {"workloads", "nptl-stacks"},
+        {"counters", "clear_page_count"}, {"knobs", "vm.overcommit_memory"},
+        {"not-modelled", "NUMA"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
         struct outcome outcome = run_vmsim("list", lists[i].list, NULL);
         ck_assert_int_eq(outcome.status, 0);
-        ck_assert_msg(strstr(outcome.out, lists[i].has), "%s",
-                      lists[i].list);
+        ck_assert_msg(strstr(outcome.out, lists[i].has), "%s", lists[i].list);
         outcome_clear(&outcome);
     }
 }

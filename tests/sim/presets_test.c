@@ -30,69 +30,99 @@ teardown(void)
 
 /* The table of presets: a value per axis, written out again by hand. */
 static const char *const columns[] = {
-    "zero-page", "clear", "rmap", "gap",    "vma-index", "merge", "guard",
-    "purge",     "fork",  "cow",  "thp",    "locks",     "reclaim"};
+    "zero-page", "clear", "rmap", "gap", "vma-index", "merge",  "guard",
+    "purge",     "fork",  "cow",  "thp", "locks",     "reclaim"};
 static const struct {
     const char *name, *layout32, *layout64;
     const char *values[13];
 } table[] = {
-    {"2.4.21", "bottom-up", "bottom-up",
+    {"2.4.21",
+     "bottom-up",
+     "bottom-up",
      {"reserved", "on-alloc", "none", "linear", "rbtree", "mmap-only",
       "mprotect", "dontneed", "copy-all", "page-count", "never", "mmap-sem",
       "virtual-scan"}},
-    {"2.6.2", "bottom-up", "bottom-up",
+    {"2.6.2",
+     "bottom-up",
+     "bottom-up",
      {"reserved", "on-alloc", "pte-chain", "area-cache", "rbtree", "flags",
       "mprotect", "dontneed", "copy-all", "page-count", "never", "mmap-sem",
       "lru-2.6"}},
-    {"2.6.5-aa1", "bottom-up", "bottom-up",
+    {"2.6.5-aa1",
+     "bottom-up",
+     "bottom-up",
      {"reserved", "on-alloc", "anon-vma", "area-cache", "rbtree", "off",
       "mprotect", "dontneed", "copy-all", "page-count", "never", "mmap-sem",
       "lru-2.6"}},
-    {"2.6.7", "bottom-up", "bottom-up",
+    {"2.6.7",
+     "bottom-up",
+     "bottom-up",
      {"reserved", "on-alloc", "anon-vma", "area-cache", "rbtree", "linear",
       "mprotect", "dontneed", "copy-all", "page-count", "never", "mmap-sem",
       "lru-2.6"}},
-    {"2.6.22", "top-down", "bottom-up",
+    {"2.6.22",
+     "top-down",
+     "bottom-up",
      {"refcounted", "on-alloc", "anon-vma", "hole-size", "rbtree", "linear",
-      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "never",
-      "mmap-sem", "lru-2.6"}},
-    {"2.6.22-nozero", "top-down", "bottom-up",
+      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "never", "mmap-sem",
+      "lru-2.6"}},
+    {"2.6.22-nozero",
+     "top-down",
+     "bottom-up",
      {"refcounted", "nozero", "anon-vma", "hole-size", "rbtree", "linear",
-      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "never",
-      "mmap-sem", "lru-2.6"}},
-    {"2.6.24", "top-down", "bottom-up",
+      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "never", "mmap-sem",
+      "lru-2.6"}},
+    {"2.6.24",
+     "top-down",
+     "bottom-up",
      {"none", "on-alloc", "anon-vma", "hole-size", "rbtree", "linear",
-      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "never",
-      "mmap-sem", "lru-2.6"}},
-    {"2.6.32", "top-down", "top-down",
+      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "never", "mmap-sem",
+      "lru-2.6"}},
+    {"2.6.32",
+     "top-down",
+     "top-down",
      {"special", "on-alloc", "anon-vma", "hole-size", "rbtree", "linear",
-      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "never",
+      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "never", "mmap-sem",
+      "lru-split"}},
+    {"2.6.38",
+     "top-down",
+     "top-down",
+     {"special", "on-alloc", "anon-vma-chain", "hole-size", "rbtree", "linear",
+      "mprotect", "dontneed", "skip-unfaulted", "mapcount", "madvise",
       "mmap-sem", "lru-split"}},
-    {"2.6.38", "top-down", "top-down",
-     {"special", "on-alloc", "anon-vma-chain", "hole-size", "rbtree",
-      "linear", "mprotect", "dontneed", "skip-unfaulted", "mapcount",
-      "madvise", "mmap-sem", "lru-split"}},
-    {"3.8", "top-down", "top-down",
+    {"3.8",
+     "top-down",
+     "top-down",
      {"special", "on-alloc", "anon-vma-chain", "rb-gap", "rbtree", "singular",
       "mprotect", "dontneed", "skip-unfaulted", "mapcount", "madvise",
       "mmap-sem", "lru-split"}},
-    {"3.9-vrange", "top-down", "top-down",
+    {"3.9-vrange",
+     "top-down",
+     "top-down",
      {"special", "on-alloc", "anon-vma-chain", "rb-gap", "rbtree", "singular",
       "mprotect", "vrange-full", "skip-unfaulted", "mapcount", "madvise",
       "mmap-sem", "lru-split"}},
-    {"4.5", "top-down", "top-down",
+    {"4.5",
+     "top-down",
+     "top-down",
      {"special", "on-alloc", "anon-vma-chain", "rb-gap", "rbtree", "singular",
       "mprotect", "dontneed", "skip-unfaulted", "mapcount", "madvise",
       "mmap-sem", "lru-split"}},
-    {"6.1", "top-down", "top-down",
+    {"6.1",
+     "top-down",
+     "top-down",
      {"special", "on-alloc", "anon-vma-chain", "maple", "maple", "singular",
       "mprotect", "dontneed", "skip-unfaulted", "exclusive", "madvise",
       "mmap-sem", "lru-split"}},
-    {"6.4", "top-down", "top-down",
+    {"6.4",
+     "top-down",
+     "top-down",
      {"special", "on-alloc", "anon-vma-chain", "maple", "maple", "singular",
       "mprotect", "dontneed", "skip-unfaulted", "exclusive", "madvise",
       "per-vma", "lru-split"}},
-    {"6.18", "top-down", "top-down",
+    {"6.18",
+     "top-down",
+     "top-down",
      {"special", "on-alloc", "anon-vma-chain", "maple", "maple", "fork-child",
       "install", "dontneed", "skip-unfaulted", "exclusive", "madvise",
       "per-vma", "lru-split"}},
@@ -145,8 +175,7 @@ START_TEST(facts_of_the_releases_are_as_their_sources_say)
         &catalog_kernel(&catalog, "2.6.5-aa1", NULL)->kernel;
     const struct kernel *k2632 =
         &catalog_kernel(&catalog, "2.6.32", NULL)->kernel;
-    const struct kernel *k618 =
-        &catalog_kernel(&catalog, "6.18", NULL)->kernel;
+    const struct kernel *k618 = &catalog_kernel(&catalog, "6.18", NULL)->kernel;
 
     ck_assert_uint_eq(k24->order_count, 10);
     ck_assert(k24->split_returns_high && k24->pcp == PCP_NONE);
@@ -213,11 +242,12 @@ check_sources(const char *file, const char *key, const json_t *value)
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
         const json_t *number = json_object_get(value, numbers[i]);
         if (number && !json_is_object(number))
-            ck_assert_msg(json_string_length(json_object_get(value,
-                                                             "source")) > 0,
+            ck_assert_msg(json_string_length(json_object_get(value, "source")) >
+                              0,
                           "%s: %s has no source", file, key);
     }
-    json_object_foreach ((json_t *)value, name, member) {
+    json_object_foreach((json_t *)value, name, member)
+    {
         if (json_is_object(member))
             check_sources(file, name, member);
         else
@@ -346,8 +376,7 @@ main(void)
     tcase_add_checked_fixture(tcase, setup, teardown);
     tcase_add_loop_test(tcase, every_preset_has_the_policies_of_its_kernel, 0,
                         G_N_ELEMENTS(table));
-    tcase_add_test(tcase,
-                   the_catalog_lists_the_presets_in_order_of_release);
+    tcase_add_test(tcase, the_catalog_lists_the_presets_in_order_of_release);
     tcase_add_test(tcase, facts_of_the_releases_are_as_their_sources_say);
     tcase_add_loop_test(tcase, every_machine_is_what_it_is_called, 0,
                         G_N_ELEMENTS(machines));

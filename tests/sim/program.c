@@ -66,9 +66,9 @@ run(GPtrArray *argv)
     struct outcome outcome = {0};
     int wait_status;
 
-    ck_assert(g_spawn_sync(folder, (char **)argv->pdata, NULL,
-                           G_SPAWN_DEFAULT, NULL, NULL, &outcome.out,
-                           &outcome.err, &wait_status, NULL));
+    ck_assert(g_spawn_sync(folder, (char **)argv->pdata, NULL, G_SPAWN_DEFAULT,
+                           NULL, NULL, &outcome.out, &outcome.err, &wait_status,
+                           NULL));
     ck_assert_msg(WIFEXITED(wait_status), "vmsim died: %s", outcome.err);
     outcome.status = WEXITSTATUS(wait_status);
     return outcome;

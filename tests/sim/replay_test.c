@@ -332,8 +332,7 @@ START_TEST(expect_of_no_counter_is_an_error_with_its_place)
     struct outcome outcome = run_vmsim("replay", "t", "--check", NULL);
 
     ck_assert_int_eq(outcome.status, 1);
-    ck_assert_str_eq(outcome.err +
-                         strlen(outcome.err) -
+    ck_assert_str_eq(outcome.err + strlen(outcome.err) -
                          strlen("t:2:10: expected the name of a counter, "
                                 "found \"fautl_count\"\n"),
                      "t:2:10: expected the name of a counter, found "
@@ -352,7 +351,7 @@ START_TEST(the_state_after_n_events_is_that_of_the_first_n)
                                "2 w A+8K 4K\n"
                                "1 munmap A+4K 8K\n"
                                "2 exit\n";
-    static const char *const kinds[] = {"maps",     "smaps",  "pagemap",
+    static const char *const kinds[] = {"maps",      "smaps",    "pagemap",
                                         "buddyinfo", "zoneinfo", "vmstat",
                                         "slabinfo"};
     g_auto(GStrv) lines = g_strsplit(text, "\n", 0);
@@ -367,8 +366,8 @@ START_TEST(the_state_after_n_events_is_that_of_the_first_n)
         write_file("part", part_text);
         for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
             g_autofree char *at = g_strdup_printf("%s@%u", kinds[i], n);
-            struct outcome a = run_vmsim("replay", "whole", "--dump", at,
-                                         "--output=r", NULL);
+            struct outcome a =
+                run_vmsim("replay", "whole", "--dump", at, "--output=r", NULL);
             struct outcome b = run_vmsim("replay", "part", "--dump", kinds[i],
                                          "--output=r", NULL);
             ck_assert_int_eq(a.status, 0);
@@ -395,15 +394,14 @@ START_TEST(maps_are_in_the_kernels_own_layout)
     g_autofree char *pagemap = read_file("p");
 
     ck_assert_msg(outcome.status == 0, "%s", outcome.err);
-    ck_assert(g_str_has_prefix(
-        maps, "# task 7\n"
-              "00400000-00402000 r-xp 00001000 00:01 1 "
-              "                                 /lib/x\n"));
+    ck_assert(g_str_has_prefix(maps,
+                               "# task 7\n"
+                               "00400000-00402000 r-xp 00001000 00:01 1 "
+                               "                                 /lib/x\n"));
     ck_assert_ptr_nonnull(strstr(maps, " 00:00 0 "));
     ck_assert_ptr_nonnull(strstr(maps, "[heap]\n"));
     ck_assert_ptr_nonnull(strstr(maps, "[stack]\n"));
-    ck_assert_ptr_nonnull(
-        strstr(pagemap, " present,anon,write,exclusive "));
+    ck_assert_ptr_nonnull(strstr(pagemap, " present,anon,write,exclusive "));
     outcome_clear(&outcome);
 }
 END_TEST
@@ -420,12 +418,10 @@ main(void)
     tcase_add_test(tcase, a_name_means_its_latest_successful_binding);
     tcase_add_test(tcase, mremap_rebinds_its_name_or_binds_another);
     tcase_add_test(tcase, a_name_that_was_never_bound_skips_its_events);
-    tcase_add_test(tcase,
-                   lines_of_a_child_that_never_came_to_be_are_skipped);
+    tcase_add_test(tcase, lines_of_a_child_that_never_came_to_be_are_skipped);
     tcase_add_test(tcase, lines_of_a_killed_task_are_skipped);
     tcase_add_test(tcase, heap_and_stack_always_exist);
-    tcase_add_test(tcase,
-                   user_time_is_work_and_kernel_time_contains_kwork);
+    tcase_add_test(tcase, user_time_is_work_and_kernel_time_contains_kwork);
     tcase_add_test(tcase, without_times_the_clock_is_work_calls_and_pages);
     tcase_add_test(tcase, recorded_times_are_the_clock);
     tcase_add_test(tcase, removing_all_results_changes_no_counter);

@@ -27,9 +27,9 @@ static const char trace[] = "#vmtrace 1\n"
                             "1 mark a%2Cb\n";
 
 static const char *const kernels[] = {
-    "2.4.21",     "2.6.2",  "2.6.5-aa1", "2.6.7",      "2.6.22",
-    "2.6.22-nozero", "2.6.24", "2.6.32",  "2.6.38",     "3.8",
-    "3.9-vrange", "4.5",    "6.1",       "6.4",        "6.18"};
+    "2.4.21",        "2.6.2",  "2.6.5-aa1", "2.6.7",  "2.6.22",
+    "2.6.22-nozero", "2.6.24", "2.6.32",    "2.6.38", "3.8",
+    "3.9-vrange",    "4.5",    "6.1",       "6.4",    "6.18"};
 
 static void
 setup(void)
@@ -45,7 +45,8 @@ check_keys(const json_t *object, const char *const *keys)
     json_t *value;
     size_t i = 0;
 
-    json_object_foreach ((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         ck_assert_msg(keys[i] != NULL, "%s is one key too many", key);
         ck_assert_str_eq(key, keys[i++]);
     }
@@ -56,21 +57,20 @@ START_TEST(every_key_is_there_in_its_order)
 {
 #define NAME(name, ...) #name,
     static const char *const top[] = {
-        "schema", "vmsim",  "trace",  "validity", "validity_reason",
-        "config", "counters", "peak", "end",      "time_ns",
-        "marks",  "phases", "timeline", "check",  NULL};
+        "schema", "vmsim",    "trace",    "validity", "validity_reason",
+        "config", "counters", "peak",     "end",      "time_ns",
+        "marks",  "phases",   "timeline", "check",    NULL};
     static const char *const of_trace[] = {
         "path", "sha256", "content_sha256", "event_count", "touches", NULL};
     static const char *const of_config[] = {
-        "kernel",     "machine",        "policy",    "substituted",
-        "ram_bytes",  "reserved_bytes", "cpu_count", "swap_bytes",
-        "schedule",   "sysctl",         "knobs",     "seed",
-        NULL};
+        "kernel",         "machine",   "policy",     "substituted", "ram_bytes",
+        "reserved_bytes", "cpu_count", "swap_bytes", "schedule",    "sysctl",
+        "knobs",          "seed",      NULL};
     static const char *const counters[] = {MM_COUNTERS(NAME) NULL};
     static const char *const gauges[] = {MM_GAUGES(NAME) NULL};
     static const char *const peak[] = {MM_GAUGES(NAME) "total", NULL};
-    static const char *const costs[] = {"elapsed", "user", "system",
-                                        "work", MM_COSTS(NAME) NULL};
+    static const char *const costs[] = {"elapsed", "user", "system", "work",
+                                        MM_COSTS(NAME) NULL};
 #undef NAME
     json_t *result = replay_result("t", NULL);
     const json_t *peaks = json_object_get(result, "peak");
@@ -103,25 +103,24 @@ START_TEST(costs_add_up_and_so_do_faults_and_frames)
     const char *key;
     json_t *value;
 
-    json_object_foreach (time, key, value)
-        if (strcmp(key, "elapsed") != 0 && strcmp(key, "user") != 0 &&
-            strcmp(key, "system") != 0)
-            sum += json_integer_value(value);
-    ck_assert_int_eq(sum, integer_at(time, "user") +
-                              integer_at(time, "system"));
+    json_object_foreach(time, key, value) if (strcmp(key, "elapsed") != 0 &&
+                                              strcmp(key, "user") != 0 &&
+                                              strcmp(key, "system") != 0) sum +=
+        json_integer_value(value);
+    ck_assert_int_eq(sum,
+                     integer_at(time, "user") + integer_at(time, "system"));
     ck_assert_int_eq(integer_at(time, "elapsed"), sum);
     ck_assert_int_eq(integer_at(time, "user"), 12345);
-    ck_assert_int_eq(
-        counter(result, "fault_count"),
-        counter(result, "fault_fresh_count") +
-            counter(result, "fault_zero_map_count") +
-            counter(result, "fault_zero_break_count") +
-            counter(result, "fault_cow_copy_count") +
-            counter(result, "fault_cow_reuse_count") +
-            counter(result, "fault_file_count") +
-            counter(result, "fault_swap_in_count") +
-            counter(result, "fault_segv_count") +
-            counter(result, "fault_bus_count"));
+    ck_assert_int_eq(counter(result, "fault_count"),
+                     counter(result, "fault_fresh_count") +
+                         counter(result, "fault_zero_map_count") +
+                         counter(result, "fault_zero_break_count") +
+                         counter(result, "fault_cow_copy_count") +
+                         counter(result, "fault_cow_reuse_count") +
+                         counter(result, "fault_file_count") +
+                         counter(result, "fault_swap_in_count") +
+                         counter(result, "fault_segv_count") +
+                         counter(result, "fault_bus_count"));
     ck_assert_int_eq(integer_at(result, "config.ram_bytes") -
                          integer_at(result, "config.reserved_bytes"),
                      integer_at(result, "end.anon_bytes") +
@@ -140,13 +139,12 @@ START_TEST(substituted_axes_are_named_in_the_result_and_once_on_stderr)
         run_vmsim("replay", "t", "--kernel=6.18", "--format=json", NULL);
     json_t *result = json_loads(outcome.out, 0, NULL);
     const json_t *config = json_object_get(result, "config");
-    const json_t *gap = json_object_get(
-        json_object_get(config, "substituted"), "gap");
+    const json_t *gap =
+        json_object_get(json_object_get(config, "substituted"), "gap");
 
     ck_assert_str_eq(json_string_value(json_object_get(gap, "wanted")),
                      "maple");
-    ck_assert_str_eq(json_string_value(json_object_get(gap, "used")),
-                     "rb-gap");
+    ck_assert_str_eq(json_string_value(json_object_get(gap, "used")), "rb-gap");
     ck_assert_str_eq(json_string_value(json_object_get(
                          json_object_get(config, "policy"), "gap")),
                      "rb-gap");
@@ -160,21 +158,20 @@ END_TEST
 
 START_TEST(settings_are_echoed)
 {
-    json_t *result = replay_result(
-        "t", "--ram=3G", "--cpus=7", "--seed=42", "--sysctl",
-        "vm.max_map_count=99", "--knob", "nozero.race_fix=0", NULL);
+    json_t *result = replay_result("t", "--ram=3G", "--cpus=7", "--seed=42",
+                                   "--sysctl", "vm.max_map_count=99", "--knob",
+                                   "nozero.race_fix=0", NULL);
     const json_t *config = json_object_get(result, "config");
 
     ck_assert_int_eq(integer_at(config, "ram_bytes"), 3LL << 30);
     ck_assert_int_eq(integer_at(config, "cpu_count"), 7);
     ck_assert_int_eq(integer_at(config, "seed"), 42);
+    ck_assert_int_eq(
+        json_integer_value(json_object_get(json_object_get(config, "sysctl"),
+                                           "vm.max_map_count")),
+        99);
     ck_assert_int_eq(json_integer_value(json_object_get(
-                         json_object_get(config, "sysctl"),
-                         "vm.max_map_count")),
-                     99);
-    ck_assert_int_eq(json_integer_value(json_object_get(
-                         json_object_get(config, "knobs"),
-                         "nozero.race_fix")),
+                         json_object_get(config, "knobs"), "nozero.race_fix")),
                      0);
     json_decref(result);
 }
@@ -213,7 +210,8 @@ value_at(const json_t *object, const char *name)
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *)object, key, value) {
+    json_object_foreach((json_t *)object, key, value)
+    {
         size_t length = strlen(key);
         if (strcmp(key, name) == 0)
             return value;
@@ -226,8 +224,8 @@ value_at(const json_t *object, const char *name)
 
 START_TEST(csv_says_what_json_says)
 {
-    struct outcome outcome = run_vmsim("replay", "t", "--format=csv",
-                                       "--timeline=4", NULL);
+    struct outcome outcome =
+        run_vmsim("replay", "t", "--format=csv", "--timeline=4", NULL);
     json_t *result = replay_result("t", "--timeline=4", NULL);
     const char *text = outcome.out;
     g_autoptr(GPtrArray) names = split_csv(&text);
@@ -277,8 +275,7 @@ END_TEST
 START_TEST(no_host_and_no_absolute_path_is_in_a_result)
 {
     const char *path = in_folder("t");
-    struct outcome outcome =
-        run_vmsim("replay", path, "--format=json", NULL);
+    struct outcome outcome = run_vmsim("replay", path, "--format=json", NULL);
     json_t *result = json_loads(outcome.out, 0, NULL);
 
     ck_assert_str_eq(json_string_value(value_at(result, "trace.path")), "t");
@@ -299,9 +296,8 @@ main(void)
     tcase_add_test(tcase, every_key_is_there_in_its_order);
     tcase_add_loop_test(tcase, costs_add_up_and_so_do_faults_and_frames, 0,
                         G_N_ELEMENTS(kernels));
-    tcase_add_test(
-        tcase,
-        substituted_axes_are_named_in_the_result_and_once_on_stderr);
+    tcase_add_test(tcase,
+                   substituted_axes_are_named_in_the_result_and_once_on_stderr);
     tcase_add_test(tcase, settings_are_echoed);
     tcase_add_test(tcase, csv_says_what_json_says);
     tcase_add_test(tcase, the_table_ends_with_the_largest_cost_first);

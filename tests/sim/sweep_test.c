@@ -96,8 +96,8 @@ END_TEST
 
 START_TEST(a_line_is_what_replay_says)
 {
-    struct outcome swept = run_vmsim("sweep", "a", "--kernel=2.6.22",
-                                     "--timeline=2", NULL);
+    struct outcome swept =
+        run_vmsim("sweep", "a", "--kernel=2.6.22", "--timeline=2", NULL);
     struct outcome replayed = run_vmsim("replay", "a", "--kernel=2.6.22",
                                         "--timeline=2", "--format=json", NULL);
 
@@ -109,9 +109,8 @@ END_TEST
 
 START_TEST(a_refused_combination_is_a_line_that_says_why)
 {
-    struct outcome outcome = run_vmsim(
-        "sweep", "a", "--kernel=2.6.22", "--policy",
-        "rmap=none,anon-vma", NULL);
+    struct outcome outcome = run_vmsim("sweep", "a", "--kernel=2.6.22",
+                                       "--policy", "rmap=none,anon-vma", NULL);
     json_t *refused = line_at(outcome.out, 0);
     json_t *ran = line_at(outcome.out, 1);
 
@@ -191,9 +190,9 @@ END_TEST
 
 START_TEST(a_dry_run_prints_the_cells_and_writes_nothing)
 {
-    struct outcome outcome = run_vmsim(
-        "sweep", "a", "--dry-run", "-o", "r.jsonl", "--kernel=2.6.22,6.18",
-        "--policy=gap=linear,rb-gap", NULL);
+    struct outcome outcome =
+        run_vmsim("sweep", "a", "--dry-run", "-o", "r.jsonl",
+                  "--kernel=2.6.22,6.18", "--policy=gap=linear,rb-gap", NULL);
 
     ck_assert_str_eq(outcome.out, "a kernel=2.6.22 gap=linear\n"
                                   "a kernel=2.6.22 gap=rb-gap\n"
@@ -207,9 +206,9 @@ END_TEST
 
 START_TEST(an_axis_that_cannot_act_is_told)
 {
-    struct outcome outcome = run_vmsim(
-        "sweep", "a", "b", "--kernel=2.6.22", "--policy=purge=ignore,dontneed",
-        "--policy=guard=gap,none", NULL);
+    struct outcome outcome = run_vmsim("sweep", "a", "b", "--kernel=2.6.22",
+                                       "--policy=purge=ignore,dontneed",
+                                       "--policy=guard=gap,none", NULL);
 
     ck_assert_ptr_nonnull(strstr(
         outcome.err,
@@ -256,8 +255,8 @@ main(void)
     tcase_add_test(tcase, a_journal_of_another_trace_is_of_no_use);
     tcase_add_test(tcase, a_dry_run_prints_the_cells_and_writes_nothing);
     tcase_add_test(tcase, an_axis_that_cannot_act_is_told);
-    tcase_add_test(
-        tcase, a_mismatch_in_any_run_is_status_1_and_the_results_are_there);
+    tcase_add_test(tcase,
+                   a_mismatch_in_any_run_is_status_1_and_the_results_are_there);
     suite_add_tcase(suite, tcase);
 
     SRunner *runner = srunner_create(suite);
