@@ -473,7 +473,7 @@ START_TEST(a_request_larger_than_the_address_space_finds_nothing)
 {
     const struct gap_ops *policy = gap_policies[_i / 2];
     struct bare_mm bare = gap_mm(&arch_i386, policy, _i % 2);
-    struct gap_request huge = {page_floor(UINT64_MAX), 2 * MIB, _i % 2};
+    struct gap_request huge = {page_floor(UINT64_MAX), 2 * MIB, 0, _i % 2};
 
     ck_assert_uint_eq(search(&bare, arch_i386.task_size), GAP_NONE);
     ck_assert_uint_eq(search(&bare, arch_i386.task_size - 4 * KIB), GAP_NONE);
