@@ -18,6 +18,7 @@
 #define BAR_COUNT_MAX  200  // drawn; the .tsv holds all
 #define WIDTH          960
 #define ROW_HEIGHT     22
+#define ROOM_FOR_TOTAL 1.15  // right of the longest bar
 
 struct bars {
     const char *section;
@@ -123,6 +124,12 @@ stack_end(struct stack *stack)
 {
     g_ptr_array_unref(stack->keys);
     g_free(stack->totals);
+}
+
+static unsigned
+drawn_rows(const struct stack *stack)
+{
+    return MIN(stack->row_count, BAR_COUNT_MAX);
 }
 
 static bool
@@ -240,23 +247,15 @@ static const char bars_drawing[] =
     "set output\n";
 
 static void
-write_script(struct picture *picture, const struct stack *stack,
-             enum plot_term term)
+write_axes(GString *script, const struct stack *stack)
 {
-    unsigned rows = MIN(stack->row_count, BAR_COUNT_MAX);
-    struct plot_scale scale =
-        plot_scale_for(stack->bars->words.unit, stack->most);
+    const struct bars *bars = stack->bars;
+    struct plot_scale scale = plot_scale_for(bars->words.unit, stack->most);
     g_autofree char *axis =
-        *scale.name ? g_strdup_printf("%s (%s)", stack->bars->axis, scale.name)
-                    : g_strdup(stack->bars->axis);
+        *scale.name ? g_strdup_printf("%s (%s)", bars->axis, scale.name)
+                    : g_strdup(bars->axis);
 
-    script_begin(picture, term, WIDTH, 150 + MAX(rows, 3) * ROW_HEIGHT);
-    script_title(picture, stack->runs);
-    GString *script = picture->script;
-    g_string_append_printf(script, "scale = %.1f\n", scale.divisor);
-    write_kinds(script, stack);
-    write_names(script, stack);
-    g_string_append(script, "set xlabel ");
+    g_string_append_printf(script, "scale = %.1f\nset xlabel ", scale.divisor);
     script_quote(script, axis);
     g_string_append_printf(script,
                            "\nset xrange [0:%.6g]\n"
@@ -264,14 +263,36 @@ write_script(struct picture *picture, const struct stack *stack,
                            "set format x '%s'\n"
                            "unset grid\n"
                            "set grid xtics lc rgb '#dddddd' lw 1 dt 1\n",
-                           stack->most * 1.15 / scale.divisor, rows,
-                           stack->bars->words.unit == PLOT_COUNT ? "%.0s%c"
-                                                                 : "%g");
-    g_string_append(script, stack->keys->len == 1
-                                ? "set key off\n"
-                                : "set key at screen 0.98, screen 1 right top "
-                                  "horizontal Left reverse samplen 1\n");
-    g_string_append(script, bars_drawing);
+                           stack->most * ROOM_FOR_TOTAL / scale.divisor,
+                           drawn_rows(stack),
+                           bars->words.unit == PLOT_COUNT ? "%.0s%c" : "%g");
+}
+
+static void
+write_key(GString *script, const struct stack *stack)
+{
+    if (stack->keys->len == 1)
+        g_string_append(script, "set key off\n");
+    else
+        g_string_append(script,
+                        "set tmargin 6\n"
+                        "set key at screen 0.02, screen (height - 58.0) / "
+                        "height left top \\\n"
+                        "    horizontal Left reverse samplen 1 maxrows 2\n");
+}
+
+static void
+write_script(struct picture *picture, const struct stack *stack,
+             enum plot_term term)
+{
+    script_begin(picture, term, WIDTH,
+                 150 + MAX(drawn_rows(stack), 2) * ROW_HEIGHT);
+    script_title(picture, stack->runs);
+    write_axes(picture->script, stack);
+    write_kinds(picture->script, stack);
+    write_names(picture->script, stack);
+    write_key(picture->script, stack);
+    g_string_append(picture->script, bars_drawing);
 }
 
 static void

@@ -4,7 +4,8 @@
  * same setup, and names of traces that are equal but for their digits
  * (nptl-stacks-100, nptl-stacks-1000).
  */
-#include "plots/finding.h"
+#include "plots/labels.h"
+#include "plots/numbers.h"
 #include "plots/picture.h"
 #include "plots/script.h"
 #include "plots/tsv.h"
@@ -207,12 +208,14 @@ title_text(const GPtrArray *lines)
         plot_number_text(PLOT_COUNT, last_point(most)->per_search);
     g_autofree char *low =
         plot_number_text(PLOT_COUNT, last_point(least)->per_search);
+    g_autofree char *most_name = plot_setup_without(most->name, least->name);
+    g_autofree char *least_name = plot_setup_without(least->name, most->name);
     if (least == most)
         return g_strdup_printf("Gap search: %s probes with %s tasks", high,
                                count);
     return g_strdup_printf("Gap search with %s tasks: %s probes under %s, %s "
                            "under %s",
-                           count, high, most->name, low, least->name);
+                           count, high, most_name, low, least_name);
 }
 
 static bool
@@ -250,14 +253,15 @@ write_script(struct picture *picture, const struct plot_runs *runs,
     script_array(picture->script, "name", names);
     g_string_append(picture->script,
                     is_all_positive(lines)
-                        ? "set logscale xy\n"
+                        ? "set logscale xy\nset autoscale fix\n"
                         : "set logscale x\nset yrange [0:*]\n");
-    g_string_append(picture->script,
-                    "set offsets graph 0.02, graph 0.02, graph 0.05, 0\n"
-                    "set xlabel 'tasks alive at the peak (count)'\n"
-                    "set ylabel 'VMAs or nodes examined per search (count)'\n"
-                    "set format xy '%.0s%c'\n"
-                    "set key outside right top Left reverse samplen 3\n");
+    g_string_append(
+        picture->script,
+        "set offsets graph 0.02, graph 0.02, graph 0.04, graph 0.04\n"
+        "set xlabel 'tasks alive at the peak (count)'\n"
+        "set ylabel 'VMAs or nodes examined per search (count)'\n"
+        "set format xy '%.0s%c'\n"
+        "set key outside right top Left reverse samplen 3\n");
     g_string_append(picture->script, drawing);
 }
 

@@ -102,8 +102,8 @@ append_lower_bounds(GString *index, const struct words *words,
 
     for (unsigned i = 0; i < runs->runs->len; i++) {
         const struct plot_run *run = plot_run_at(runs, i);
-        const char *reason = json_string_value(
-            json_object_get(run->root, "validity_reason"));
+        const char *reason =
+            json_string_value(json_object_get(run->root, "validity_reason"));
         if (run->is_lower_bound)
             append(items, words, words->item, run->label,
                    reason ? reason : "no reason was given");
@@ -147,15 +147,14 @@ append_section(GString *index, const struct picture *picture,
     const char *name = picture->name;
     g_autofree char *title = markdown_escape(picture->title);
 
-    g_string_append_printf(index, "## %s\n\n%s\n\n", title,
-                           picture->sentence);
+    g_string_append_printf(index, "## %s\n\n%s\n\n", title, picture->sentence);
     if (ending && strcmp(ending, "pdf") != 0)
         g_string_append_printf(index, "![%s](%s.%s)\n\n", name, name, ending);
     if (ending)
         g_string_append_printf(index, "[%s.%s](%s.%s), ", name, ending, name,
                                ending);
-    g_string_append_printf(index, "[%s.tsv](%s.tsv), [%s.gp](%s.gp)\n\n",
-                           name, name, name, name);
+    g_string_append_printf(index, "[%s.tsv](%s.tsv), [%s.gp](%s.gp)\n\n", name,
+                           name, name, name);
 }
 
 GString *

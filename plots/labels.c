@@ -14,6 +14,7 @@
 
 #define TRACE_CHARACTERS 48
 #define VALUE_CHARACTERS 40
+#define SEPARATOR        ", "
 
 /* In the order of a sweep; a name that ends in a dot stands for all behind. */
 static const struct {
@@ -41,6 +42,33 @@ plot_shorten(const char *text, size_t limit)
     g_autofree char *head = g_utf8_substring(text, 0, (glong)front);
     const char *tail = g_utf8_offset_to_pointer(text, (glong)(length - back));
     return g_strconcat(head, "…", tail, NULL);
+}
+
+/* The parts of a setup that the other has, or those that it has not. */
+static char *
+filter_parts(const char *setup, const char *other, bool is_shared)
+{
+    g_auto(GStrv) parts = g_strsplit(setup, SEPARATOR, 0);
+    g_auto(GStrv) others = g_strsplit(other, SEPARATOR, 0);
+    g_autoptr(GPtrArray) kept = g_ptr_array_new();
+
+    for (char **part = parts; *part; part++)
+        if (g_strv_contains((const char *const *)others, *part) == is_shared)
+            g_ptr_array_add(kept, *part);
+    g_ptr_array_add(kept, NULL);
+    return g_strjoinv(SEPARATOR, (char **)kept->pdata);
+}
+
+char *
+plot_setup_without(const char *setup, const char *other)
+{
+    return filter_parts(setup, other, false);
+}
+
+char *
+plot_setup_shared(const char *setup, const char *other)
+{
+    return filter_parts(setup, other, true);
 }
 
 static void
@@ -227,8 +255,8 @@ append_setting(struct plot_runs *runs, size_t dimension, const char *name)
         g_autofree char *text =
             setting_text(dimension, name, plot_run_setting(runs, run, name));
         g_autofree char *before = run->setup;
-        run->setup =
-            *before ? g_strconcat(before, ", ", text, NULL) : g_strdup(text);
+        run->setup = *before ? g_strconcat(before, SEPARATOR, text, NULL)
+                             : g_strdup(text);
     }
 }
 
@@ -276,7 +304,7 @@ join_labels(struct plot_runs *runs)
         if (!*run->setup)
             run->label = g_strdup(run->trace);
         else if (has_traces)
-            run->label = g_strconcat(run->trace, ", ", run->setup, NULL);
+            run->label = g_strconcat(run->trace, SEPARATOR, run->setup, NULL);
         else
             run->label = g_strdup(run->setup);
     }
@@ -295,7 +323,8 @@ shared_value(const struct plot_runs *runs, const char *name)
     return value;
 }
 
-/* "ebizzy on 6.18, x86-64, 16 GiB RAM, 4 CPUs"; policies are too many. */
+/* "ebizzy on kernel 6.18, x86-64, 16 GiB RAM, 4 CPUs"; policies are too many.
+ */
 static char *
 common_text(const struct plot_runs *runs)
 {
@@ -307,10 +336,12 @@ common_text(const struct plot_runs *runs)
         if (!value || strcmp(value, "0") == 0 ||
             strcmp(value, "recorded") == 0 || strcmp(name, "seed") == 0)
             continue;
-        g_ptr_array_add(parts, setting_text(i, name, value));
+        g_autofree char *text = setting_text(i, name, value);
+        g_ptr_array_add(parts,
+                        g_strconcat(i == 0 ? "kernel " : "", text, NULL));
     }
     g_ptr_array_add(parts, NULL);
-    g_autofree char *where = g_strjoinv(", ", (char **)parts->pdata);
+    g_autofree char *where = g_strjoinv(SEPARATOR, (char **)parts->pdata);
     if (runs->traces->len > 1)
         return g_steal_pointer(&where);
     return g_strconcat((char *)runs->traces->pdata[0], *where ? " on " : "",

@@ -9,5 +9,10 @@
  * the runs of one trace together. */
 void plot_runs_label(struct plot_runs *runs);
 
+/* The parts of a setup that the other has not; for g_free. */
+char *plot_setup_without(const char *setup, const char *other);
+/* The parts that both have, for g_free. */
+char *plot_setup_shared(const char *setup, const char *other);
+
 /* At most `limit` characters, the middle left out; for g_free. */
 char *plot_shorten(const char *text, size_t limit);

@@ -90,8 +90,8 @@ plot_number_text(enum plot_unit unit, double value)
 {
     if (!isfinite(value))
         return g_strdup("unknown");
-    if (unit == PLOT_COUNT && value >= 0 && value < EXACT_BELOW &&
-        value == floor(value))
+    if (unit == PLOT_COUNT && value < EXACT_BELOW &&
+        (value >= 1000 || (value >= 0 && value == floor(value))))
         return grouped(value);
     struct plot_scale scale = largest_scale(scales_of(unit), value);
     g_autofree char *digits = three_digits(value / scale.divisor);

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define WIDTH           960
-#define PANEL_HEIGHT    260
+#define PANEL_HEIGHT    270
 #define LINE_HEIGHT     18
 #define CHARACTER_PX    7
 #define PANEL_COUNT_MAX 12  // drawn; the .tsv holds all
@@ -41,8 +41,12 @@ struct sheet {
     GPtrArray *panels;  // traces
     GPtrArray *styles;  // setups
     bool is_by_time;
-    double x_most;
-    double y_most;
+};
+
+/* How far the lines of a panel reach. */
+struct reach {
+    double x;
+    double y;
 };
 
 static int
@@ -114,12 +118,6 @@ add_series(struct sheet *sheet, const struct plot_run *run)
     series.panel = index_of(sheet->panels, run->trace);
     series.style =
         index_of(sheet->styles, *run->setup ? run->setup : run->label);
-    for (size_t i = 0; i < json_array_size(series.rows); i++) {
-        sheet->x_most =
-            MAX(sheet->x_most, cell(series.rows, i, series.columns.x));
-        sheet->y_most =
-            MAX(sheet->y_most, cell(series.rows, i, series.columns.resident));
-    }
     g_array_append_val(sheet->series, series);
 }
 
@@ -191,6 +189,59 @@ write_tsv(struct picture *picture, const struct sheet *sheet)
                      &g_array_index(sheet->series, struct series, i));
 }
 
+static struct reach
+reach_of(const struct sheet *sheet, unsigned panel)
+{
+    struct reach most = {0};
+
+    for (unsigned i = 0; i < sheet->series->len; i++) {
+        const struct series *series =
+            &g_array_index(sheet->series, struct series, i);
+        if (series->panel != panel)
+            continue;
+        for (size_t row = 0; row < json_array_size(series->rows); row++) {
+            double x = cell(series->rows, row, series->columns.x);
+            double y = cell(series->rows, row, series->columns.resident);
+            most.x = MAX(most.x, x);
+            most.y = MAX(most.y, y);
+        }
+    }
+    return most;
+}
+
+/* Arrays of what differs between panels: units and names of axes. */
+static void
+write_panels(GString *script, const struct sheet *sheet)
+{
+    g_autoptr(GString) x_scales = g_string_new(NULL);
+    g_autoptr(GString) y_scales = g_string_new(NULL);
+    g_autoptr(GPtrArray) x_labels = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GPtrArray) y_labels = g_ptr_array_new_with_free_func(g_free);
+
+    for (unsigned panel = 1; panel <= sheet->panels->len; panel++) {
+        struct reach most = reach_of(sheet, panel);
+        struct plot_scale x =
+            plot_scale_for(sheet->is_by_time ? PLOT_NS : PLOT_COUNT, most.x);
+        struct plot_scale y = plot_scale_for(PLOT_BYTES, most.y);
+        const char *comma = panel > 1 ? ", " : "";
+        g_string_append_printf(x_scales, "%s%.1f", comma, x.divisor);
+        g_string_append_printf(y_scales, "%s%.1f", comma, y.divisor);
+        g_ptr_array_add(x_labels,
+                        sheet->is_by_time
+                            ? g_strdup_printf("time in the trace (%s)", x.name)
+                            : g_strdup("event of the trace (count)"));
+        g_ptr_array_add(y_labels,
+                        g_strdup_printf("resident memory (%s)", y.name));
+    }
+    script_array(script, "panel", sheet->panels);
+    script_array(script, "x_label", x_labels);
+    script_array(script, "y_label", y_labels);
+    g_string_append_printf(script, "array x_scale[%u] = [%s]\n",
+                           sheet->panels->len, x_scales->str);
+    g_string_append_printf(script, "array y_scale[%u] = [%s]\n",
+                           sheet->panels->len, y_scales->str);
+}
+
 /* Names of lines; a setup that is a lower bound anywhere is marked. */
 static GPtrArray *
 style_names(const struct sheet *sheet)
@@ -223,23 +274,29 @@ longest(const GPtrArray *texts)
 }
 
 static const char drawing[] =
-    "of(p, i) = column('panel') == p && column('style') == i ? \\\n"
-    "    column(x) / x_scale : NaN\n"
-    "low(p) = bottom + (top - bottom) * (|panel| - p) / |panel|\n"
-    "high(p) = low(p) + (top - bottom) / |panel| - gap\n"
+    "set yrange [0:*]\n"
+    "set lmargin at screen 90.0 / width\n"
+    "set key at screen 0.99, screen 1 - 70.0 / height right top Left \\\n"
+    "    reverse samplen 3\n"
+    "bottom = 10.0 / height\n"
+    "each = (1 - 70.0 / height - bottom) / |panel|\n"
+    "is_of(p, i) = column('panel') == p && column('style') == i\n"
+    "place(p, i) = is_of(p, i) ? column(time) / x_scale[p] : NaN\n"
     "set multiplot\n"
     "do for [p=1:|panel|] {\n"
-    "    set bmargin at screen low(p)\n"
-    "    set tmargin at screen high(p)\n"
-    "    if (|panel| > 1) { set title panel[p] offset 0,-0.6 "
-    "textcolor rgb '#555555' }\n"
-    "    if (p == |panel|) { set xlabel x_label }\n"
-    "    plot for [i=1:|name|] in using \\\n"
-    "            (of(p, i)):(column('resident_bytes_min') / y_scale): \\\n"
-    "            (column('resident_bytes_max') / y_scale) \\\n"
+    "    set bmargin at screen bottom + each * (|panel| - p) + 56.0 / height\n"
+    "    set tmargin at screen bottom + each * (|panel| - p + 1) \\\n"
+    "        - (|panel| > 1 ? 24.0 / height : 0)\n"
+    "    if (|panel| > 1) { set title panel[p] offset 0,-0.6 \\\n"
+    "        textcolor rgb '#555555' }\n"
+    "    set xlabel x_label[p]\n"
+    "    set ylabel y_label[p]\n"
+    "    plot for [i=1:|name|] in using (place(p, i)): \\\n"
+    "            (column('resident_bytes_min') / y_scale[p]): \\\n"
+    "            (column('resident_bytes_max') / y_scale[p]) \\\n"
     "            with filledcurves lt i fs transparent solid 0.25 notitle, \\\n"
-    "        for [i=1:|name|] in using \\\n"
-    "            (of(p, i)):(column('resident_bytes_mean') / y_scale) \\\n"
+    "        for [i=1:|name|] in using (place(p, i)): \\\n"
+    "            (column('resident_bytes_mean') / y_scale[p]) \\\n"
     "            with lines lt i notitle, \\\n"
     "        for [i=1:p == 1 ? |name| : 0] keyentry with lines lt i "
     "title name[i]\n"
@@ -253,39 +310,20 @@ write_script(struct picture *picture, const struct sheet *sheet,
              enum plot_term term)
 {
     g_autoptr(GPtrArray) names = style_names(sheet);
-    unsigned panels = sheet->panels->len;
-    unsigned height = 110 + panels * PANEL_HEIGHT;
-    struct plot_scale x_scale =
-        plot_scale_for(sheet->is_by_time ? PLOT_NS : PLOT_COUNT, sheet->x_most);
-    struct plot_scale y_scale = plot_scale_for(PLOT_BYTES, sheet->y_most);
     double key_width = (double)(longest(names) * CHARACTER_PX + 60) / WIDTH;
+    unsigned panels_height = 80 + sheet->panels->len * PANEL_HEIGHT;
+    unsigned key_height = 130 + names->len * LINE_HEIGHT;
 
-    height = MAX(height, 130 + names->len * LINE_HEIGHT);
-    script_begin(picture, term, WIDTH, height);
+    script_begin(picture, term, WIDTH, MAX(panels_height, key_height));
     script_title(picture, sheet->runs);
-    GString *script = picture->script;
-    script_array(script, "panel", sheet->panels);
-    script_array(script, "name", names);
-    g_string_append_printf(
-        script,
-        "x = '%s'\n"
-        "x_label = '%s%s%s'\n"
-        "x_scale = %.1f\n"
-        "y_scale = %.1f\n"
-        "set ylabel 'resident memory (%s)'\n"
-        "set yrange [0:*]\n"
-        "set lmargin at screen 90.0 / width\n"
-        "set rmargin at screen %.3f\n"
-        "set key at screen 0.99, screen (height - 70.0) / height right top "
-        "Left reverse samplen 3\n"
-        "bottom = 60.0 / height\n"
-        "top = (height - 70.0) / height + 0.0\n"
-        "gap = |panel| > 1 ? 50.0 / height : 0\n",
-        sheet->is_by_time ? "ns" : "event",
-        sheet->is_by_time ? "time in the trace (" : "event of the trace (count",
-        x_scale.name, ")", x_scale.divisor, y_scale.divisor, y_scale.name,
-        1 - MIN(key_width, 0.5));
-    g_string_append(script, drawing);
+    write_panels(picture->script, sheet);
+    script_array(picture->script, "name", names);
+    g_string_append_printf(picture->script,
+                           "time = '%s'\n"
+                           "set rmargin at screen %.3f\n",
+                           sheet->is_by_time ? "ns" : "event",
+                           1 - MIN(key_width, 0.5));
+    g_string_append(picture->script, drawing);
 }
 
 /* The runs are compared by the most that their timelines reach. */

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define TITLE_CHARACTERS  100
+#define TITLE_CHARACTERS  96
 #define COMMON_CHARACTERS 120
 
 static const char *const term_names[] = {"svg", "png", "pdf"};
@@ -22,16 +22,27 @@ script_term_name(enum plot_term term)
     return term_names[term];
 }
 
+/*
+ * Between double quotes, every byte that might mean something to gnuplot as an
+ * octal escape.  (Single quotes need none, but gnuplot 5.4 takes a doubled one
+ * at the beginning for the end, and what follows for a command.)
+ */
 static void
 quote(GString *script, const char *text, bool is_tic)
 {
-    g_string_append_c(script, '\'');
+    g_string_append_c(script, '"');
     for (; *text; text++) {
-        if (*text == '\'' || (is_tic && *text == '%'))
+        if (is_tic && *text == '%')
+            g_string_append(script, "%");
+        if (g_ascii_iscntrl(*text))
+            g_string_append_c(script, ' ');
+        else if (g_ascii_isalnum(*text) || strchr(" -_.,:;=+/()<>%", *text) ||
+                 (guchar)*text >= 0x80)
             g_string_append_c(script, *text);
-        g_string_append_c(script, g_ascii_iscntrl(*text) ? ' ' : *text);
+        else
+            g_string_append_printf(script, "\\%03o", (unsigned)*text);
     }
-    g_string_append_c(script, '\'');
+    g_string_append_c(script, '"');
 }
 
 void
@@ -86,8 +97,10 @@ static const char look[] =
     "#999999'\n"
     "point = '7 5 9 11 13 4 6'\n"
     "do for [i=1:40] {\n"
+    "    dash = (i - 1) % 5 + 1\n"
+    "    mark = word(point, (i - 1) % 7 + 1) + 0\n"
     "    set linetype i lc rgb word(color, (i - 1) % 8 + 1) lw 2 \\\n"
-    "        dt (i - 1) % 5 + 1 pt word(point, (i - 1) % 7 + 1) + 0\n"
+    "        dt dash pt mark\n"
     "}\n"
     "set linetype cycle 40\n"
     "set border 3 lc rgb '#666666'\n"
@@ -134,8 +147,8 @@ script_title(struct picture *picture, const struct plot_runs *runs)
     g_string_append(
         picture->script,
         "\nset label 1 title at screen 0, screen 1 left offset 1.5,-1.3 "
-        "font ',14'\n"
-        "set label 2 common at screen 0, screen 1 left offset 1.7,-2.7 "
-        "textcolor rgb '#555555'\n"
-        "set tmargin 6\n");
+        "\\\n    font (term eq 'svg' ? ',16' : ',12')\n"
+        "set label 2 common at screen 0, screen 1 left offset 1.5,-2.7 "
+        "\\\n    textcolor rgb '#555555'\n"
+        "set tmargin 4.5\n");
 }

@@ -2,8 +2,8 @@
  * Pieces of gnuplot scripts that all pictures share.
  *
  * Text of users (names of traces, kernels, policies) enters a script only
- * through script_quote(): gnuplot expands nothing inside single quotes, and
- * every terminal is opened with `noenhanced`.
+ * through script_quote(), which leaves gnuplot nothing to interpret, and every
+ * terminal is opened with `noenhanced`.
  */
 #pragma once
 
