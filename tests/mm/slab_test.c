@@ -3,6 +3,7 @@
  * which slab serves the next request.
  */
 #include "tests/mm/frames.h"
+#include "tests/mm/invariant.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -183,18 +184,6 @@ START_TEST(a_random_life_keeps_every_invariant)
 }
 END_TEST
 
-/* Abort only for the invariant that was meant. */
-static void
-abort_if_named(const char *domain, GLogLevelFlags level, const char *message,
-               void *invariant)
-{
-    (void)domain;
-    (void)level;
-    if (strstr(message, invariant))
-        abort();
-    _Exit(1);
-}
-
 START_TEST(a_broken_invariant_is_named)
 {
     static char *const names[] = {"S1: ", "S1: ", "S2: ", "S3: ", "S4: "};
@@ -203,7 +192,7 @@ START_TEST(a_broken_invariant_is_named)
 
     slab_alloc(machine, SLAB_VMA);
     slab_validate(machine);
-    g_log_set_default_handler(abort_if_named, names[_i]);
+    expect_invariant(names[_i]);
     for (uint32_t pfn = 0; pfn < machine->ram_pages; pfn++) {
         struct page *page = &machine->pages[pfn];
         if (page_state(page) == PAGE_SLAB && _i == 0)

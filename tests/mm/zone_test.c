@@ -3,6 +3,7 @@
  * corrupted zone breaks.
  */
 #include "tests/mm/frames.h"
+#include "tests/mm/invariant.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -138,25 +139,6 @@ machine_in_use(void)
         page_free(machine, 0, pfns[i], 0, 0);
     frames_validate(machine);
     return machine;
-}
-
-/* A failing validator aborts; abort only for the invariant that was meant, so
- * that naming another one fails the test. */
-static void
-abort_if_named(const char *domain, GLogLevelFlags level, const char *message,
-               void *invariant)
-{
-    (void)domain;
-    (void)level;
-    if (strstr(message, invariant))
-        abort();
-    _Exit(1);
-}
-
-static void
-expect_invariant(char *prefix)
-{
-    g_log_set_default_handler(abort_if_named, prefix);
 }
 
 START_TEST(z1_a_block_with_another_order_is_noticed)
