@@ -39,6 +39,7 @@ struct stack {
     double *totals;   // by run
     double most;      // the longest bar
     bool has_headings;
+    bool has_key;
     unsigned row_count;
 };
 
@@ -105,7 +106,8 @@ static void
 stack_begin(struct stack *stack, const struct bars *bars,
             const struct plot_runs *runs, const GPtrArray *keys)
 {
-    *stack = (struct stack){.bars = bars, .runs = runs};
+    *stack =
+        (struct stack){.bars = bars, .runs = runs, .has_key = keys->len > 1};
     stack->keys = choose_kinds(runs, bars->section, keys);
     stack->shown = stack->keys->len <= KIND_COUNT_MAX ? stack->keys->len
                                                       : KIND_COUNT_MAX - 1;
@@ -252,8 +254,9 @@ write_axes(GString *script, const struct stack *stack)
     const struct bars *bars = stack->bars;
     struct plot_scale scale = plot_scale_for(bars->words.unit, stack->most);
     g_autofree char *axis =
-        *scale.name ? g_strdup_printf("%s (%s)", bars->axis, scale.name)
-                    : g_strdup(bars->axis);
+        bars->words.unit == PLOT_COUNT
+            ? g_strdup(bars->axis)
+            : g_strdup_printf("%s (%s)", bars->axis, scale.name);
 
     g_string_append_printf(script, "scale = %.1f\nset xlabel ", scale.divisor);
     script_quote(script, axis);
@@ -264,14 +267,13 @@ write_axes(GString *script, const struct stack *stack)
                            "unset grid\n"
                            "set grid xtics lc rgb '#dddddd' lw 1 dt 1\n",
                            stack->most * ROOM_FOR_TOTAL / scale.divisor,
-                           drawn_rows(stack),
-                           bars->words.unit == PLOT_COUNT ? "%.0s%c" : "%g");
+                           drawn_rows(stack), scale.tics);
 }
 
 static void
 write_key(GString *script, const struct stack *stack)
 {
-    if (stack->keys->len == 1)
+    if (!stack->has_key)
         g_string_append(script, "set key off\n");
     else
         g_string_append(script,

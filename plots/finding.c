@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define FINDING_BYTES_MAX 96
+#define FINDING_BYTES_MAX 100
 #define NEARLY_EQUAL      0.97  // too near for a percentage to be read
 
 /* The two ends of one trace's runs. */

@@ -218,16 +218,43 @@ title_text(const GPtrArray *lines)
                            count, high, most_name, low, least_name);
 }
 
-static bool
-is_all_positive(const GPtrArray *lines)
+/* The smallest and the largest value on the y axis. */
+static void
+find_range(const GPtrArray *lines, double *least, double *most)
 {
+    *least = *most = last_point(lines->pdata[0])->per_search;
     for (unsigned i = 0; i < lines->len; i++) {
         const struct line *line = lines->pdata[i];
-        for (unsigned j = 0; j < line->points->len; j++)
-            if (point_at(line, j)->per_search <= 0)
-                return false;
+        for (unsigned j = 0; j < line->points->len; j++) {
+            *least = MIN(*least, point_at(line, j)->per_search);
+            *most = MAX(*most, point_at(line, j)->per_search);
+        }
     }
-    return true;
+}
+
+/* Logarithmic axes need positive values. */
+static void
+write_axes(GString *script, const GPtrArray *lines)
+{
+    double least, most;
+
+    find_range(lines, &least, &most);
+    g_string_append(script,
+                    "set autoscale xfix\n"
+                    "set xlabel 'tasks alive at the peak (count)'\n"
+                    "set ylabel 'VMAs or nodes examined per search (count)'\n"
+                    "set format x '%.0s%c'\n");
+    g_string_append_printf(script, "set format y '%s'\n",
+                           most < 1e6 ? "%g" : "%.1s%c");
+    g_string_append(
+        script, least > 0 ? "set logscale xy\n"
+                            "set autoscale yfix\n"
+                            "set offsets graph 0.02, graph 0.02, graph 0.04, "
+                            "graph 0.04\n"
+                          : "set logscale x\n"
+                            "set yrange [0:*]\n"
+                            "set offsets graph 0.02, graph 0.02, graph 0.04, "
+                            "0\n");
 }
 
 static const char drawing[] =
@@ -251,17 +278,9 @@ write_script(struct picture *picture, const struct plot_runs *runs,
                  MAX(480, 130 + lines->len * LINE_HEIGHT));
     script_title(picture, runs);
     script_array(picture->script, "name", names);
+    write_axes(picture->script, lines);
     g_string_append(picture->script,
-                    is_all_positive(lines)
-                        ? "set logscale xy\nset autoscale fix\n"
-                        : "set logscale x\nset yrange [0:*]\n");
-    g_string_append(
-        picture->script,
-        "set offsets graph 0.02, graph 0.02, graph 0.04, graph 0.04\n"
-        "set xlabel 'tasks alive at the peak (count)'\n"
-        "set ylabel 'VMAs or nodes examined per search (count)'\n"
-        "set format xy '%.0s%c'\n"
-        "set key outside right top Left reverse samplen 3\n");
+                    "set key outside right top Left reverse samplen 3\n");
     g_string_append(picture->script, drawing);
 }
 

@@ -126,6 +126,48 @@ append_refused(GString *index, const struct words *words,
     append_list(index, words, "Refused combinations", items);
 }
 
+/* "6.18: gap=rb-gap (wants maple)" */
+static void
+append_substitutes(GString *items, const struct words *words,
+                   const struct plot_run *run, const char *kernel)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    const char *axis;
+    json_t *pair;
+
+    json_object_foreach(plot_run_section(run, "config.substituted"), axis, pair)
+    {
+        const char *used = json_string_value(json_object_get(pair, "used"));
+        const char *wanted = json_string_value(json_object_get(pair, "wanted"));
+        if (used && wanted)
+            g_string_append_printf(text, "%s%s=%s (wants %s)",
+                                   text->len > 0 ? ", " : "", axis, used,
+                                   wanted);
+    }
+    if (text->len > 0)
+        append(items, words, words->item, kernel, text->str);
+}
+
+static void
+append_substituted(GString *index, const struct words *words,
+                   const struct plot_runs *runs)
+{
+    g_autoptr(GString) items = g_string_new(NULL);
+    g_autoptr(GPtrArray) seen = g_ptr_array_new();
+
+    for (unsigned i = 0; i < runs->runs->len; i++) {
+        const struct plot_run *run = plot_run_at(runs, i);
+        const char *kernel = plot_run_setting(runs, run, "kernel");
+        if (!kernel ||
+            g_ptr_array_find_with_equal_func(seen, kernel, g_str_equal, NULL))
+            continue;
+        g_ptr_array_add(seen, (char *)kernel);
+        append_substitutes(items, words, run, kernel);
+    }
+    append_list(index, words, "Kernels with the nearest policy that is built",
+                items);
+}
+
 static void
 append_rest(GString *index, const struct words *words,
             const struct plot_runs *runs, const struct picture *pictures,
@@ -134,6 +176,7 @@ append_rest(GString *index, const struct words *words,
     append_left_out(index, words, pictures, count);
     append_lower_bounds(index, words, runs);
     append_refused(index, words, runs);
+    append_substituted(index, words, runs);
     append(index, words, words->paragraph,
            ending ? "Draw one again with gnuplot X.gp, or restyle it."
                   : "gnuplot was not installed: draw with gnuplot X.gp.",

@@ -10,15 +10,19 @@
 #define EXACT_BELOW 1e7  // counts that are shown to the last digit
 
 static const struct plot_scale count_scales[] = {
-    {"", 1}, {"M", 1e6}, {"G", 1e9}, {"T", 1e12}, {NULL, 0}};
-static const struct plot_scale byte_scales[] = {{"B", 1},
-                                                {"KiB", 1024.0},
-                                                {"MiB", 1048576.0},
-                                                {"GiB", 1073741824.0},
-                                                {"TiB", 1099511627776.0},
-                                                {NULL, 0}};
-static const struct plot_scale ns_scales[] = {
-    {"ns", 1}, {"us", 1e3}, {"ms", 1e6}, {"s", 1e9}, {NULL, 0}};
+    {"", "%g", 1},     {"k", "%gk", 1e3},  {"M", "%gM", 1e6},
+    {"G", "%gG", 1e9}, {"T", "%gT", 1e12}, {NULL, NULL, 0}};
+static const struct plot_scale byte_scales[] = {{"B", "%g", 1},
+                                                {"KiB", "%g", 1024.0},
+                                                {"MiB", "%g", 1048576.0},
+                                                {"GiB", "%g", 1073741824.0},
+                                                {"TiB", "%g", 1099511627776.0},
+                                                {NULL, NULL, 0}};
+static const struct plot_scale ns_scales[] = {{"ns", "%g", 1},
+                                              {"us", "%g", 1e3},
+                                              {"ms", "%g", 1e6},
+                                              {"s", "%g", 1e9},
+                                              {NULL, NULL, 0}};
 
 static const struct plot_scale *
 scales_of(enum plot_unit unit)
@@ -45,8 +49,7 @@ largest_scale(const struct plot_scale *scales, double most)
 struct plot_scale
 plot_scale_for(enum plot_unit unit, double most)
 {
-    return unit == PLOT_COUNT ? count_scales[0]
-                              : largest_scale(scales_of(unit), most);
+    return largest_scale(scales_of(unit), most);
 }
 
 /* Three digits that count, without trailing zeros and exponents. */

@@ -8,7 +8,8 @@ enum plot_unit { PLOT_COUNT, PLOT_BYTES, PLOT_NS };
 
 /* The unit of an axis that reaches up to `most`. */
 struct plot_scale {
-    const char *name;  // "MiB"; empty for counts
+    const char *name;  // "MiB", "k"
+    const char *tics;  // format of gnuplot; counts have the "k" at each tic
     double divisor;
 };
 

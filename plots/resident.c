@@ -215,6 +215,7 @@ write_panels(GString *script, const struct sheet *sheet)
 {
     g_autoptr(GString) x_scales = g_string_new(NULL);
     g_autoptr(GString) y_scales = g_string_new(NULL);
+    g_autoptr(GPtrArray) x_tics = g_ptr_array_new();
     g_autoptr(GPtrArray) x_labels = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GPtrArray) y_labels = g_ptr_array_new_with_free_func(g_free);
 
@@ -224,6 +225,7 @@ write_panels(GString *script, const struct sheet *sheet)
             plot_scale_for(sheet->is_by_time ? PLOT_NS : PLOT_COUNT, most.x);
         struct plot_scale y = plot_scale_for(PLOT_BYTES, most.y);
         const char *comma = panel > 1 ? ", " : "";
+        g_ptr_array_add(x_tics, (char *)x.tics);
         g_string_append_printf(x_scales, "%s%.1f", comma, x.divisor);
         g_string_append_printf(y_scales, "%s%.1f", comma, y.divisor);
         g_ptr_array_add(x_labels,
@@ -236,6 +238,7 @@ write_panels(GString *script, const struct sheet *sheet)
     script_array(script, "panel", sheet->panels);
     script_array(script, "x_label", x_labels);
     script_array(script, "y_label", y_labels);
+    script_array(script, "x_tics", x_tics);
     g_string_append_printf(script, "array x_scale[%u] = [%s]\n",
                            sheet->panels->len, x_scales->str);
     g_string_append_printf(script, "array y_scale[%u] = [%s]\n",
@@ -290,6 +293,7 @@ static const char drawing[] =
     "    if (|panel| > 1) { set title panel[p] offset 0,-0.6 \\\n"
     "        textcolor rgb '#555555' }\n"
     "    set xlabel x_label[p]\n"
+    "    set format x x_tics[p]\n"
     "    set ylabel y_label[p]\n"
     "    plot for [i=1:|name|] in using (place(p, i)): \\\n"
     "            (column('resident_bytes_min') / y_scale[p]): \\\n"

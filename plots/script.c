@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define TITLE_CHARACTERS  96
+#define TITLE_CHARACTERS  100
 #define COMMON_CHARACTERS 120
 
 static const char *const term_names[] = {"svg", "png", "pdf"};
