@@ -636,6 +636,32 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
              pages_before(touch, addr, limit, max_pages));
 }
 
+bool
+touch_hit(struct mm *mm, unsigned cpu, uint64_t addr, enum touch_access access)
+{
+    struct machine *machine = mm->machine;
+    const struct vma *vma = mm->vma_cache;
+    bool write = access == TOUCH_WRITE;
+    uint64_t fits = PTE_PRESENT | (write ? PTE_WRITE : 0);
+    uint64_t want = PTE_ACCESSED | (write ? PTE_DIRTY : 0);
+
+    if (!vma || addr < vma->start || addr >= vma->end ||
+        !vma_permits(machine->arch, vma, access) ||
+        machine->config.track_content)
+        return false;
+    struct leaf *leaf = pagetable_leaf(mm, addr);
+    if (!leaf)
+        return false;
+    pte_t *pte = &leaf->pte[leaf_index(machine->arch, addr)];
+    if ((*pte & fits) != fits)
+        return false;
+    if ((*pte & want) != want)
+        *pte |= want;
+    mm->cpu_mask |= UINT64_C(1) << cpu;
+    machine->counters.touch_count++;
+    return true;
+}
+
 /* ---- commit ---- */
 
 /* Give frames in hand back: somebody else was faster, or no memory. */

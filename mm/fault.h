@@ -92,6 +92,14 @@ struct touch {
 void touch_begin(struct touch *touch, struct mm *mm, uint64_t start,
                  uint64_t length, enum touch_access access);
 
+/*
+ * The shortest way for the most frequent event: a page that is mapped as the
+ * access wants it, in the VMA found last.  Counts what touching it the long
+ * way would; false: nothing was done.
+ */
+bool touch_hit(struct mm *mm, unsigned cpu, uint64_t addr,
+               enum touch_access access);
+
 /* One run of at most max_pages.  Afterwards either touch.work is pending and
  * touch_commit() must follow, or touch.next has moved on. */
 void touch_prepare(struct touch *touch, uint32_t max_pages);

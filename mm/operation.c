@@ -38,18 +38,19 @@ plan_lock(struct operation *op)
 {
     bool old = op->machine->kernel.version < 2006022;
 
-    switch (op->call.kind) {
+    switch (op->call->kind) {
     case CALL_TOUCH:
         want_mmap_lock(op, LOCK_READ);
         return;
     case CALL_MADVISE:
-        want_mmap_lock(op, old || op->call.advice > ADVICE_PAGEOUT ? LOCK_WRITE
-                                                                   : LOCK_READ);
+        want_mmap_lock(op, old || op->call->advice > ADVICE_PAGEOUT
+                               ? LOCK_WRITE
+                               : LOCK_READ);
         return;
     case CALL_PURGE:
     case CALL_REUSE:
     case CALL_VRANGE:
-        if (op->call.kind == CALL_VRANGE ||
+        if (op->call->kind == CALL_VRANGE ||
             op->machine->policy.purge->uses_vrange) {
             op->wants = (struct lock_request){.kind = LOCK_VRANGE,
                                               .mode = LOCK_WRITE,
@@ -86,7 +87,7 @@ static void
 make_current(struct operation *op)
 {
     op->machine->current = op->task;
-    op->machine->cpu = op->task ? op->task->cpu : op->call.cpu;
+    op->machine->cpu = op->task ? op->task->cpu : op->call->cpu;
 }
 
 void
@@ -95,7 +96,7 @@ operation_begin(struct operation *op, struct machine *machine,
 {
     op->machine = machine;
     op->task = task;
-    op->call = *call;
+    op->call = call;
     op->wants = (struct lock_request){0};
     op->result = 0;
     op->child = NULL;
@@ -116,7 +117,7 @@ start_touch(struct operation *op, uint64_t start, uint64_t length,
 {
     touch_begin(&op->touch, op->task->mm, start, length, access);
     op->touch.gup = gup;
-    op->touch.tag = op->call.tag;
+    op->touch.tag = op->call->tag;
 }
 
 static void
@@ -136,7 +137,7 @@ start_populate(struct operation *op, uint64_t start, uint64_t length,
 static void
 do_mmap(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
     struct mmap_args args = {
         .addr = call->addr,
         .length = call->length,
@@ -157,7 +158,7 @@ do_mmap(struct operation *op)
 static void
 do_madvise(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
     bool populates = call->advice == ADVICE_POPULATE_READ ||
                      call->advice == ADVICE_POPULATE_WRITE;
 
@@ -172,16 +173,17 @@ do_madvise(struct operation *op)
 static void
 do_mlock(struct operation *op)
 {
-    op->result = mm_mlock(op->task->mm, op->call.addr, op->call.length);
+    op->result = mm_mlock(op->task->mm, op->call->addr, op->call->length);
     if (op->result == 0)
-        start_populate(op, op->call.addr, op->call.length, POPULATE_FOR_MLOCK);
+        start_populate(op, op->call->addr, op->call->length,
+                       POPULATE_FOR_MLOCK);
 }
 
 /* Locked private pages that become writable are copied or cleared at once. */
 static void
 do_mprotect(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
 
     op->result =
         mm_mprotect(op->task->mm, call->addr, call->length, call->prot);
@@ -195,7 +197,7 @@ do_mprotect(struct operation *op)
 static void
 do_mremap(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
     struct mm *mm = op->task->mm;
     uint64_t old_length = page_ceil(call->length);
     uint64_t new_length = page_ceil(call->new_length);
@@ -214,7 +216,7 @@ do_mremap(struct operation *op)
 static void
 do_vrange(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
     struct machine *machine = op->machine;
 
     if (!KERNEL_HAS(&machine->kernel, VRANGE) &&
@@ -237,13 +239,13 @@ do_policy_event(struct operation *op)
     struct mm *mm = op->task->mm;
     struct purge_outcome outcome = {0};
 
-    if (op->call.kind == CALL_GUARD)
+    if (op->call->kind == CALL_GUARD)
         outcome.result =
-            mm_guard(mm, op->call.addr, op->call.length, &outcome.is_call);
-    else if (op->call.kind == CALL_PURGE)
-        outcome = purge->purge(mm, op->call.addr, op->call.length);
+            mm_guard(mm, op->call->addr, op->call->length, &outcome.is_call);
+    else if (op->call->kind == CALL_PURGE)
+        outcome = purge->purge(mm, op->call->addr, op->call->length);
     else
-        outcome = purge->reuse(mm, op->call.addr, op->call.length);
+        outcome = purge->reuse(mm, op->call->addr, op->call->length);
     op->result = outcome.result;
     op->is_syscall = outcome.is_call;
 }
@@ -253,7 +255,7 @@ do_policy_event(struct operation *op)
 static void
 do_remap_file_pages(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
     struct vma *vma = vma_find(op->task->mm, call->addr);
 
     if (!vma || vma->start > call->addr || !(vma->flags & VM_SHARED) ||
@@ -278,15 +280,15 @@ static void
 do_start(struct operation *op)
 {
     op->is_syscall = false;
-    op->result = task_start(op->machine, op->call.uid, op->call.cpu,
-                            &op->call.layout, &op->child);
+    op->result = task_start(op->machine, op->call->uid, op->call->cpu,
+                            &op->call->layout, &op->child);
 }
 
 /* Calls that need the address space; touches are begun, not done. */
 static void
 do_memory_call(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
     struct mm *mm = op->task->mm;
 
     switch ((int)call->kind) {
@@ -330,7 +332,7 @@ do_memory_call(struct operation *op)
 static bool
 do_task_call(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
     struct task *task = op->task;
 
     switch ((int)call->kind) {
@@ -369,7 +371,7 @@ do_task_call(struct operation *op)
 static void
 do_call(struct operation *op)
 {
-    const struct call *call = &op->call;
+    const struct call *call = op->call;
     struct machine *machine = op->machine;
 
     op->phase = PHASE_DONE;
@@ -422,7 +424,7 @@ static bool
 populates_by_write(const struct operation *op, const struct vma *vma)
 {
     if (op->populate_for == POPULATE_FOR_MADVISE)
-        return op->call.advice == ADVICE_POPULATE_WRITE;
+        return op->call->advice == ADVICE_POPULATE_WRITE;
     return (vma->flags & VM_WRITE) && !(vma->flags & VM_SHARED);
 }
 
@@ -560,7 +562,7 @@ step(struct operation *op)
     if (!is_begun)
         do_call(op);
     /* To begin a touch changes nothing: its first page is the first step. */
-    if (is_begun || op->call.kind == CALL_TOUCH)
+    if (is_begun || op->call->kind == CALL_TOUCH)
         step_touches(op);
     die_if_killed(op);
 }

@@ -103,7 +103,7 @@ enum populate_for {
 struct operation {
     struct machine *machine;
     struct task *task;  // NULL only for CALL_START
-    struct call call;
+    const struct call *call;  // the driver's; outlives the operation
     struct lock_request wants;  // before the next step
 
     int64_t result;      // 0, an address, or -errno; vrange: 0 or 1

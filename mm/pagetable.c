@@ -75,27 +75,22 @@ table_frame_free(struct mm *mm, pfn_t pfn)
 static struct directory *
 directory_new(const struct arch *arch, unsigned level, pfn_t pfn)
 {
-    struct directory *directory = g_new0(struct directory, 1);
+    size_t slots = (size_t)1 << arch->level_bits[level];
+    struct directory *directory =
+        g_malloc0(sizeof(struct directory) + slots * sizeof(void *));
 
-    directory->slot = g_new0(void *, (size_t)1 << arch->level_bits[level]);
     directory->pfn = pfn;
     return directory;
-}
-
-static void
-directory_delete(struct directory *directory)
-{
-    g_free(directory->slot);
-    g_free(directory);
 }
 
 static struct leaf *
 leaf_new(struct mm *mm, uint64_t base, pfn_t pfn)
 {
     struct machine *machine = mm->machine;
-    struct leaf *leaf = g_new0(struct leaf, 1);
+    size_t entries = leaf_entries(machine->arch);
+    struct leaf *leaf =
+        g_malloc0(sizeof(struct leaf) + entries * sizeof(pte_t));
 
-    leaf->pte = g_new0(pte_t, leaf_entries(machine->arch));
     leaf->mm = mm;
     leaf->base = base;
     leaf->pfn = pfn;
@@ -118,12 +113,9 @@ leaf_delete(struct mm *mm, struct leaf *leaf)
     struct machine *machine = mm->machine;
 
     mm_assert(leaf->used_count == 0);
-    if (mm->pagetable.last == leaf)
-        mm->pagetable.last = NULL;
     machine->leaves->pdata[leaf->id] = NULL;
     g_array_append_val(machine->free_leaf_ids, leaf->id);
     table_frame_free(mm, leaf->pfn);
-    g_free(leaf->pte);
     g_free(leaf);
 }
 
@@ -151,7 +143,13 @@ pagetable_init(struct mm *mm)
     const struct arch *arch = machine->arch;
     pfn_t pfn = PFN_NONE;
 
-    mm->pagetable = (struct pagetable){.arch = arch};
+    unsigned level = arch->level_count - 2;
+    mm->pagetable = (struct pagetable){
+        .arch = arch,
+        .leaf_shift = entry_shift(arch, level),
+        .directory_shift = entry_shift(arch, level) + arch->level_bits[level],
+        .directory_mask = (1u << arch->level_bits[level]) - 1,
+    };
     if (arch->pgd_pages) {
         pfn = page_alloc(machine, machine->cpu, PAGE_TASK, 0);
         if (pfn_is_none(pfn))
@@ -198,8 +196,10 @@ free_subtree(struct mm *mm, unsigned level, void *table)
     }
     struct directory *directory = table;
     free_children(mm, level, directory);
+    if (mm->pagetable.last_directory == directory)
+        mm->pagetable.last_directory = NULL;
     table_frame_free(mm, directory->pfn);
-    directory_delete(directory);
+    g_free(directory);
 }
 
 void
@@ -215,32 +215,38 @@ pagetable_finish(struct mm *mm)
         slab_free(machine, SLAB_PGD, mm->pagetable.pgd_object);
     else
         page_free(machine, machine->cpu, root->pfn, 0, 0);
-    directory_delete(root);
+    g_free(root);
     mm->pagetable.root = NULL;
 }
 
-static bool
-leaf_covers(const struct arch *arch, const struct leaf *leaf, uint64_t addr)
+/* The directory of leaves for addr, or NULL. */
+static struct directory *
+walk_to_directory(const struct pagetable *pagetable, uint64_t addr)
 {
-    return addr - leaf->base < leaf_span_bytes(arch);
+    const struct arch *arch = pagetable->arch;
+    struct directory *directory = pagetable->root;
+
+    for (unsigned level = 0; directory && !holds_leaves(arch, level); level++)
+        directory = directory->slot[slot_index(arch, level, addr)];
+    return directory;
 }
 
 struct leaf *
 pagetable_leaf(struct mm *mm, uint64_t addr)
 {
     struct pagetable *pagetable = &mm->pagetable;
-    const struct arch *arch = pagetable->arch;
+    struct directory *directory = pagetable->last_directory;
+    uint64_t tag = addr >> pagetable->directory_shift;
 
-    if (pagetable->last && leaf_covers(arch, pagetable->last, addr))
-        return pagetable->last;
-
-    void *table = pagetable->root;
-    for (unsigned level = 0; table && level + 1 < arch->level_count; level++)
-        table =
-            ((struct directory *)table)->slot[slot_index(arch, level, addr)];
-    if (table)
-        pagetable->last = table;
-    return table;
+    if (!directory || pagetable->last_directory_tag != tag) {
+        directory = walk_to_directory(pagetable, addr);
+        if (!directory)
+            return NULL;
+        pagetable->last_directory = directory;
+        pagetable->last_directory_tag = tag;
+    }
+    return directory
+        ->slot[(addr >> pagetable->leaf_shift) & pagetable->directory_mask];
 }
 
 /* The child of a directory that covers addr, made if it is not there. */
@@ -275,8 +281,6 @@ pagetable_leaf_alloc(struct mm *mm, uint64_t addr)
     for (unsigned level = 0;
          table && level + 1 < mm->pagetable.arch->level_count; level++)
         table = child_alloc(mm, table, level, addr);
-    if (table)
-        mm->pagetable.last = table;
     return table;
 }
 
@@ -362,6 +366,17 @@ pagetable_free_range(struct mm *mm, uint64_t start, uint64_t end,
         free_tables(mm, mm->pagetable.root, 0, 0, &span);
 }
 
+/* Unhook a leaf from its directory without freeing it. */
+static void
+leaf_detach(struct mm *mm, struct leaf *leaf)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    struct directory *directory = walk_to_directory(&mm->pagetable, leaf->base);
+
+    directory->slot[slot_index(arch, arch->level_count - 2, leaf->base)] = NULL;
+    directory->used_count--;
+}
+
 void
 pagetable_free_leaf_if_empty(struct mm *mm, struct leaf *leaf)
 {
@@ -376,20 +391,6 @@ pagetable_free_leaf_if_empty(struct mm *mm, struct leaf *leaf)
     directory->slot[slot_index(arch, arch->level_count - 2, base)] = NULL;
     directory->used_count--;
     leaf_delete(mm, leaf);
-}
-
-/* Unhook a leaf from its directory without freeing it. */
-static void
-leaf_detach(struct mm *mm, struct leaf *leaf)
-{
-    const struct arch *arch = mm->pagetable.arch;
-    struct directory *directory = mm->pagetable.root;
-
-    for (unsigned level = 0; !holds_leaves(arch, level); level++)
-        directory = directory->slot[slot_index(arch, level, leaf->base)];
-    directory->slot[slot_index(arch, arch->level_count - 2, leaf->base)] = NULL;
-    directory->used_count--;
-    mm->pagetable.last = NULL;
 }
 
 /* Hang a detached leaf at another address, if there is none and the upper

@@ -51,18 +51,18 @@ pte_make(pfn_t pfn, uint64_t bits)
 }
 
 struct leaf {
-    pte_t *pte;
     struct mm *mm;
     uint64_t base;        // address of entry 0
     uint32_t id;          // index into machine.leaves
     pfn_t pfn;            // the simulated page-table page
     uint32_t used_count;  // entries that are not none
+    pte_t pte[];
 };
 
 struct directory {
-    void **slot;          // struct directory, or struct leaf on the last level
     pfn_t pfn;            // PFN_NONE if not a frame of its own
     uint32_t used_count;
+    void *slot[];         // struct directory, or struct leaf on the last level
 };
 
 struct pagetable {
@@ -70,7 +70,13 @@ struct pagetable {
     void *pgd_object;     // slab object where the root is not a frame
     const struct arch *arch;
     uint64_t page_count;  // frames below the root
-    struct leaf *last;    // of the latest lookup, or NULL
+    /* The directory of leaves that the latest lookup went through, or NULL:
+     * nearly always the one that the next lookup needs. */
+    struct directory *last_directory;
+    uint64_t last_directory_tag;  // address >> directory_shift
+    unsigned leaf_shift;          // bits that a leaf spans
+    unsigned directory_shift;     // bits that a directory of leaves spans
+    uint32_t directory_mask;      // entries of such a directory - 1
 };
 
 /* Entries of a leaf and bytes that it spans. */

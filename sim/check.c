@@ -211,7 +211,7 @@ check_address(struct check *check, size_t event, const struct mm *mm,
               const struct operation *op, const struct trace_result *result)
 {
     uint64_t found =
-        op->call.kind == CALL_BRK && mm ? mm->brk : (uint64_t)op->result;
+        op->call->kind == CALL_BRK && mm ? mm->brk : (uint64_t)op->result;
 
     if (op->result < 0)
         report(check, event, g_strdup_printf("0x%" PRIx64, result->address),

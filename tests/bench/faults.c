@@ -76,6 +76,24 @@ bench_new(void)
     return bench;
 }
 
+/* As the replay loop does it. */
+static void
+touch_page(struct task *task, uint64_t addr)
+{
+    struct operation op;
+    struct call call = {.kind = CALL_TOUCH,
+                        .addr = addr,
+                        .length = PAGE_BYTES,
+                        .access = TOUCH_WRITE};
+
+    if (touch_hit(task->mm, task->cpu, addr, TOUCH_WRITE))
+        return;
+    op.touch.report = (struct touch_report){0};
+    operation_begin(&op, task->machine, task, &call);
+    operation_run(&op);
+    operation_finish(&op);
+}
+
 static void
 touch_pages(const struct bench *bench, const uint32_t *pages, bool in_one_run)
 {
@@ -85,8 +103,8 @@ touch_pages(const struct bench *bench, const uint32_t *pages, bool in_one_run)
         return;
     }
     for (uint32_t i = 0; i < PAGES; i++)
-        touch(bench->task, TOUCH_WRITE,
-              bench->base + ((uint64_t)pages[i] << PAGE_SHIFT), PAGE_BYTES);
+        touch_page(bench->task,
+                   bench->base + ((uint64_t)pages[i] << PAGE_SHIFT));
 }
 
 /* Leave the free lists in random order: fault at random, drop in sequence. */
