@@ -204,7 +204,7 @@ write_names(GString *script, const struct stack *stack)
             script_quote(script, plot_run_at(runs, i)->trace);
             g_string_append_printf(
                 script,
-                " at graph 0, first %u left offset 0.5,-0.2 \\\n"
+                " at graph 0, first %u left offset 1,-0.2 \\\n"
                 "    font ',12' textcolor rgb '#555555'\n",
                 row);
         }
@@ -245,7 +245,7 @@ static const char bars_drawing[] =
     "        (column('row') - 0.38):(column('row') + 0.38) \\\n"
     "        with boxxyerror lc rgb word(color, i) title name[i], \\\n"
     "    in using (column('total') / scale):'row':(strcol('shown')) \\\n"
-    "        with labels left offset 0.7,0 notitle\n"
+    "        with labels left offset 1,0 notitle\n"
     "set output\n";
 
 static void

@@ -1,0 +1,216 @@
+/*
+ * Labels name what differs between runs, findings name the largest
+ * difference, numbers are short.
+ */
+#include "plots/finding.h"
+#include "plots/labels.h"
+#include "plots/numbers.h"
+#include "plots/plot.h"
+
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Runs of (trace path, config) without reading a file. */
+static struct plot_runs
+labelled(const char *const (*rows)[2], unsigned count)
+{
+    struct plot_runs runs = {
+        .runs = g_ptr_array_new(),
+        .refused = g_ptr_array_new(),
+        .settings = g_ptr_array_new_with_free_func(g_free),
+        .traces = g_ptr_array_new_with_free_func(g_free),
+    };
+
+    for (unsigned i = 0; i < count; i++) {
+        struct plot_run *run = g_new0(struct plot_run, 1);
+        run->line = i + 1;
+        run->values = g_ptr_array_new_with_free_func(g_free);
+        run->root = json_pack("{s:{s:s}, s:o}", "trace", "path", rows[i][0],
+                              "config", json_loads(rows[i][1], 0, NULL));
+        g_ptr_array_add(runs.runs, run);
+    }
+    plot_runs_label(&runs);
+    return runs;
+}
+
+static const char *
+label(const struct plot_runs *runs, unsigned index)
+{
+    return plot_run_at(runs, index)->label;
+}
+
+START_TEST(a_kernel_says_all_that_changes_with_it)
+{
+    static const char *const rows[][2] = {
+        {"d/e.trace.zst", "{\"kernel\":\"2.6.2\",\"machine\":\"i386\","
+                          "\"policy\":{\"rmap\":\"pte-chain\"}}"},
+        {"d/e.trace.zst", "{\"kernel\":\"6.18\",\"machine\":\"i386\","
+                          "\"policy\":{\"rmap\":\"anon-vma\"}}"},
+    };
+    struct plot_runs runs = labelled(rows, 2);
+
+    ck_assert_str_eq(label(&runs, 0), "2.6.2");
+    ck_assert_str_eq(label(&runs, 1), "6.18");
+    ck_assert_str_eq(runs.common, "e on i386");
+}
+END_TEST
+
+START_TEST(policies_that_differ_are_named_with_their_axis)
+{
+    static const char *const rows[][2] = {
+        {"e", "{\"kernel\":\"6.18\",\"ram_bytes\":1073741824,"
+              "\"policy\":{\"clear\":\"nozero\",\"gap\":\"linear\"}}"},
+        {"e", "{\"kernel\":\"6.18\",\"ram_bytes\":1073741824,"
+              "\"policy\":{\"clear\":\"never\",\"gap\":\"linear\"}}"},
+        {"e", "{\"kernel\":\"6.18\",\"ram_bytes\":2147483648,"
+              "\"policy\":{\"clear\":\"never\",\"gap\":\"linear\"}}"},
+    };
+    struct plot_runs runs = labelled(rows, 3);
+
+    ck_assert_str_eq(label(&runs, 0), "1 GiB RAM, clear=nozero");
+    ck_assert_str_eq(label(&runs, 1), "1 GiB RAM, clear=never");
+    ck_assert_str_eq(label(&runs, 2), "2 GiB RAM, clear=never");
+    ck_assert_str_eq(runs.common, "e on kernel 6.18");
+}
+END_TEST
+
+START_TEST(runs_of_one_trace_stand_together)
+{
+    static const char *const rows[][2] = {
+        {"a.trace", "{\"kernel\":\"1\"}"},
+        {"b.trace", "{\"kernel\":\"1\"}"},
+        {"a.trace", "{\"kernel\":\"2\"}"},
+    };
+    struct plot_runs runs = labelled(rows, 3);
+
+    ck_assert_str_eq(label(&runs, 0), "a, 1");
+    ck_assert_str_eq(label(&runs, 1), "a, 2");
+    ck_assert_str_eq(label(&runs, 2), "b, 1");
+}
+END_TEST
+
+START_TEST(traces_with_the_same_stem_keep_their_paths)
+{
+    static const char *const rows[][2] = {
+        {"x/a.trace", "{}"}, {"y/a.trace", "{}"}, {"b.trace", "{}"}};
+    struct plot_runs runs = labelled(rows, 3);
+
+    ck_assert_str_eq(label(&runs, 0), "x/a.trace");
+    ck_assert_str_eq(label(&runs, 1), "y/a.trace");
+    ck_assert_str_eq(label(&runs, 2), "b");
+}
+END_TEST
+
+START_TEST(equal_runs_are_numbered)
+{
+    static const char *const rows[][2] = {{"a", "{}"}, {"a", "{}"}};
+    struct plot_runs runs = labelled(rows, 2);
+
+    ck_assert_str_eq(label(&runs, 0), "a");
+    ck_assert_str_eq(label(&runs, 1), "#2");
+}
+END_TEST
+
+START_TEST(long_names_lose_their_middle)
+{
+    g_autofree char *text = plot_shorten("0123456789äöü", 7);
+
+    ck_assert_str_eq(text, "012…äöü");
+}
+END_TEST
+
+static const struct finding_words words = {"Clears", "clears", "How many?",
+                                           PLOT_COUNT};
+static const char *const three_policies[][2] = {
+    {"e", "{\"kernel\":\"6.18\",\"policy\":{\"clear\":\"on-alloc\"}}"},
+    {"e", "{\"kernel\":\"6.18\",\"policy\":{\"clear\":\"nozero\"}}"},
+    {"e", "{\"kernel\":\"6.18\",\"policy\":{\"clear\":\"never\"}}"},
+};
+
+static const struct {
+    double values[3];
+    const char *title;
+} findings[] = {
+    {{12800, 128, 0},
+     "Clears: clear=nozero clears 1 % of what clear=on-alloc clears"},
+    {{5, 5, 5}, "Clears: no setting makes a difference"},
+    {{1000, 995, 1000}, "Clears: no setting changes it by more than 0.5 %"},
+    {{5, 0, 0}, "How many?"},
+    {{5, 5, (double)NAN}, "How many?"},
+};
+
+START_TEST(a_title_says_the_largest_difference)
+{
+    struct plot_runs runs = labelled(three_policies, 3);
+    g_autofree char *title = finding_text(&runs, findings[_i].values, &words);
+
+    ck_assert_str_eq(title, findings[_i].title);
+}
+END_TEST
+
+START_TEST(a_lower_bound_is_not_compared)
+{
+    struct plot_runs runs = labelled(three_policies, 3);
+    const double values[] = {12800, 6400, 128};
+
+    plot_run_at(&runs, 2)->is_lower_bound = true;
+    g_autofree char *title = finding_text(&runs, values, &words);
+    ck_assert_str_eq(title,
+                     "Clears: clear=nozero clears 50 % of what clear=on-alloc "
+                     "clears");
+}
+END_TEST
+
+static const struct {
+    enum plot_unit unit;
+    double value;
+    const char *text;
+} numbers[] = {
+    {PLOT_COUNT, 0, "0"},
+    {PLOT_COUNT, 999, "999"},
+    {PLOT_COUNT, 1234567, "1,234,567"},
+    {PLOT_COUNT, 12345678, "12.3 M"},
+    {PLOT_COUNT, 1.25, "1.25"},
+    {PLOT_BYTES, 1073741824, "1 GiB"},
+    {PLOT_BYTES, 1610612736, "1.5 GiB"},
+    {PLOT_BYTES, 4096, "4 KiB"},
+    {PLOT_NS, 12340000, "12.3 ms"},
+    {PLOT_NS, 0, "0 ns"},
+};
+
+START_TEST(a_number_has_three_digits_and_a_unit)
+{
+    g_autofree char *text =
+        plot_number_text(numbers[_i].unit, numbers[_i].value);
+
+    ck_assert_str_eq(text, numbers[_i].text);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("plots/labels");
+    TCase *tcase = tcase_create("labels");
+
+    tcase_add_test(tcase, a_kernel_says_all_that_changes_with_it);
+    tcase_add_test(tcase, policies_that_differ_are_named_with_their_axis);
+    tcase_add_test(tcase, runs_of_one_trace_stand_together);
+    tcase_add_test(tcase, traces_with_the_same_stem_keep_their_paths);
+    tcase_add_test(tcase, equal_runs_are_numbered);
+    tcase_add_test(tcase, long_names_lose_their_middle);
+    tcase_add_loop_test(tcase, a_title_says_the_largest_difference, 0,
+                        (int)G_N_ELEMENTS(findings));
+    tcase_add_test(tcase, a_lower_bound_is_not_compared);
+    tcase_add_loop_test(tcase, a_number_has_three_digits_and_a_unit, 0,
+                        (int)G_N_ELEMENTS(numbers));
+    suite_add_tcase(suite, tcase);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed_count = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
