@@ -18,7 +18,7 @@
 #define BAR_COUNT_MAX  200  // drawn; the .tsv holds all
 #define WIDTH          960
 #define ROW_HEIGHT     22
-#define ROOM_FOR_TOTAL 1.15  // right of the longest bar
+#define ROOM_FOR_TOTAL "1.15"  // right of the longest bar
 
 struct bars {
     const char *section;
@@ -258,10 +258,11 @@ write_axes(GString *script, const struct stack *stack)
             ? g_strdup(bars->axis)
             : g_strdup_printf("%s (%s)", bars->axis, scale.name);
 
-    g_string_append_printf(script, "scale = %.1f\nset xlabel ", scale.divisor);
+    g_string_append_printf(script, "scale = %.0f.0\nset xlabel ",
+                           scale.divisor);
     script_quote(script, axis);
     g_string_append_printf(script,
-                           "\nset xrange [0:%.6g]\n"
+                           "\nset xrange [0:%.0f * %s / scale]\n"
                            "set yrange [%u.5:0.5]\n"
                            "set format x '%s'\n"
                            "unset grid\n"

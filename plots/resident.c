@@ -31,8 +31,9 @@ struct series {
     const struct plot_run *run;
     const json_t *rows;
     struct columns columns;
-    unsigned panel;  // from 1
-    unsigned style;  // from 1; equal setups look alike in all panels
+    unsigned panel;      // from 1
+    unsigned style;      // from 1; equal setups look alike in all panels
+    unsigned row_count;  // in the .tsv
 };
 
 struct sheet {
@@ -48,6 +49,12 @@ struct reach {
     double x;
     double y;
 };
+
+static struct series *
+series_at(const struct sheet *sheet, unsigned index)
+{
+    return &g_array_index(sheet->series, struct series, index);
+}
 
 static int
 find_column(const json_t *timeline, const char *name)
@@ -138,24 +145,22 @@ bucket_add(struct bucket *bucket, double x, double y)
 }
 
 static void
-write_bucket(GString *tsv, const struct sheet *sheet,
-             const struct series *series, struct bucket *bucket)
+write_bucket(GString *tsv, const struct sheet *sheet, struct series *series,
+             struct bucket *bucket)
 {
     if (bucket->count == 0)
         return;
-    tsv_integer(tsv, series->panel);
-    tsv_integer(tsv, series->style);
     tsv_double(tsv, bucket->x_sum / bucket->count);
     tsv_double(tsv, bucket->min);
     tsv_double(tsv, bucket->sum / bucket->count);
     tsv_double(tsv, bucket->max);
     tsv_run(tsv, sheet->runs, series->run);
+    series->row_count++;
     *bucket = (struct bucket){0};
 }
 
 static void
-write_series(GString *tsv, const struct sheet *sheet,
-             const struct series *series)
+write_series(GString *tsv, const struct sheet *sheet, struct series *series)
 {
     size_t count = json_array_size(series->rows);
     double first = cell(series->rows, 0, series->columns.x);
@@ -179,14 +184,40 @@ write_series(GString *tsv, const struct sheet *sheet,
 static void
 write_tsv(struct picture *picture, const struct sheet *sheet)
 {
-    picture->tsv = g_string_new("panel\tstyle\t");
+    picture->tsv = g_string_new(NULL);
     tsv_text(picture->tsv, sheet->is_by_time ? "ns" : "event");
     g_string_append(picture->tsv, "resident_bytes_min\tresident_bytes_mean\t"
                                   "resident_bytes_max\t");
     tsv_run_header(picture->tsv, sheet->runs);
     for (unsigned i = 0; i < sheet->series->len; i++)
-        write_series(picture->tsv, sheet,
-                     &g_array_index(sheet->series, struct series, i));
+        write_series(picture->tsv, sheet, series_at(sheet, i));
+}
+
+/* The rows, the look and the panel of each line.  (A script that filtered the
+ * rows instead would read all of them again for every line.) */
+static void
+write_lines(GString *script, const struct sheet *sheet)
+{
+    g_autoptr(GString) rows = g_string_new(NULL);
+    g_autoptr(GString) styles = g_string_new(NULL);
+    g_autoptr(GString) panels = g_string_new(NULL);
+    unsigned count = sheet->series->len;
+    unsigned row = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct series *series = series_at(sheet, i);
+        const char *comma = i > 0 ? ", " : "";
+        g_string_append_printf(rows, ", %u", row += series->row_count);
+        g_string_append_printf(styles, "%s%u", comma, series->style);
+        g_string_append_printf(panels, "%s%u", comma, series->panel);
+    }
+    g_string_append_printf(script,
+                           "# Line i is rows row[i] to row[i + 1] - 1.\n"
+                           "array row[%u] = [0%s]\n"
+                           "array style[%u] = [%s]\n"
+                           "array panel_of[%u] = [%s]\n",
+                           count + 1, rows->str, count, styles->str, count,
+                           panels->str);
 }
 
 static struct reach
@@ -195,8 +226,7 @@ reach_of(const struct sheet *sheet, unsigned panel)
     struct reach most = {0};
 
     for (unsigned i = 0; i < sheet->series->len; i++) {
-        const struct series *series =
-            &g_array_index(sheet->series, struct series, i);
+        const struct series *series = series_at(sheet, i);
         if (series->panel != panel)
             continue;
         for (size_t row = 0; row < json_array_size(series->rows); row++) {
@@ -226,8 +256,8 @@ write_panels(GString *script, const struct sheet *sheet)
         struct plot_scale y = plot_scale_for(PLOT_BYTES, most.y);
         const char *comma = panel > 1 ? ", " : "";
         g_ptr_array_add(x_tics, (char *)x.tics);
-        g_string_append_printf(x_scales, "%s%.1f", comma, x.divisor);
-        g_string_append_printf(y_scales, "%s%.1f", comma, y.divisor);
+        g_string_append_printf(x_scales, "%s%.0f.0", comma, x.divisor);
+        g_string_append_printf(y_scales, "%s%.0f.0", comma, y.divisor);
         g_ptr_array_add(x_labels,
                         sheet->is_by_time
                             ? g_strdup_printf("time in the trace (%s)", x.name)
@@ -254,8 +284,7 @@ style_names(const struct sheet *sheet)
     for (unsigned style = 1; style <= sheet->styles->len; style++) {
         bool is_lower_bound = false;
         for (unsigned i = 0; i < sheet->series->len; i++) {
-            const struct series *series =
-                &g_array_index(sheet->series, struct series, i);
+            const struct series *series = series_at(sheet, i);
             is_lower_bound |=
                 series->style == style && series->run->is_lower_bound;
         }
@@ -283,8 +312,7 @@ static const char drawing[] =
     "    reverse samplen 3\n"
     "bottom = 10.0 / height\n"
     "each = (1 - 70.0 / height - bottom) / |panel|\n"
-    "is_of(p, i) = column('panel') == p && column('style') == i\n"
-    "place(p, i) = is_of(p, i) ? column(time) / x_scale[p] : NaN\n"
+    "from = 1\n"
     "set multiplot\n"
     "do for [p=1:|panel|] {\n"
     "    set bmargin at screen bottom + each * (|panel| - p) + 56.0 / height\n"
@@ -295,16 +323,22 @@ static const char drawing[] =
     "    set xlabel x_label[p]\n"
     "    set format x x_tics[p]\n"
     "    set ylabel y_label[p]\n"
-    "    plot for [i=1:|name|] in using (place(p, i)): \\\n"
+    "    to = from\n"
+    "    while (to < |style| && panel_of[to + 1] == p) { to = to + 1 }\n"
+    "    plot for [i=from:to] in every ::row[i]::row[i + 1] - 1 \\\n"
+    "            using (column(time) / x_scale[p]): \\\n"
     "            (column('resident_bytes_min') / y_scale[p]): \\\n"
     "            (column('resident_bytes_max') / y_scale[p]) \\\n"
-    "            with filledcurves lt i fs transparent solid 0.25 notitle, \\\n"
-    "        for [i=1:|name|] in using (place(p, i)): \\\n"
+    "            with filledcurves lt style[i] fs transparent solid 0.25 \\\n"
+    "            notitle, \\\n"
+    "        for [i=from:to] in every ::row[i]::row[i + 1] - 1 \\\n"
+    "            using (column(time) / x_scale[p]): \\\n"
     "            (column('resident_bytes_mean') / y_scale[p]) \\\n"
-    "            with lines lt i notitle, \\\n"
+    "            with lines lt style[i] notitle, \\\n"
     "        for [i=1:p == 1 ? |name| : 0] keyentry with lines lt i "
     "title name[i]\n"
     "    unset label\n"
+    "    from = to + 1\n"
     "}\n"
     "unset multiplot\n"
     "set output\n";
@@ -314,7 +348,7 @@ write_script(struct picture *picture, const struct sheet *sheet,
              enum plot_term term)
 {
     g_autoptr(GPtrArray) names = style_names(sheet);
-    double key_width = (double)(longest(names) * CHARACTER_PX + 60) / WIDTH;
+    size_t key_width = longest(names) * CHARACTER_PX + 60;
     unsigned panels_height = 80 + sheet->panels->len * PANEL_HEIGHT;
     unsigned key_height = 130 + names->len * LINE_HEIGHT;
 
@@ -322,11 +356,12 @@ write_script(struct picture *picture, const struct sheet *sheet,
     script_title(picture, sheet->runs);
     write_panels(picture->script, sheet);
     script_array(picture->script, "name", names);
+    write_lines(picture->script, sheet);
     g_string_append_printf(picture->script,
                            "time = '%s'\n"
-                           "set rmargin at screen %.3f\n",
+                           "set rmargin at screen 1 - %zu.0 / width\n",
                            sheet->is_by_time ? "ns" : "event",
-                           1 - MIN(key_width, 0.5));
+                           MIN(key_width, WIDTH / 2));
     g_string_append(picture->script, drawing);
 }
 

@@ -8,30 +8,28 @@
 #include "plots/plot.h"
 
 #include <check.h>
+#include <glib/gstdio.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
+#include <unistd.h>
 
-/* Runs of (trace path, config) without reading a file. */
+/* Runs of (trace path, config), by way of a file. */
 static struct plot_runs
 labelled(const char *const (*rows)[2], unsigned count)
 {
-    struct plot_runs runs = {
-        .runs = g_ptr_array_new(),
-        .refused = g_ptr_array_new(),
-        .settings = g_ptr_array_new_with_free_func(g_free),
-        .traces = g_ptr_array_new_with_free_func(g_free),
-    };
+    g_autoptr(GString) text = g_string_new(NULL);
+    g_autofree char *path = NULL;
+    struct plot_runs runs;
 
-    for (unsigned i = 0; i < count; i++) {
-        struct plot_run *run = g_new0(struct plot_run, 1);
-        run->line = i + 1;
-        run->values = g_ptr_array_new_with_free_func(g_free);
-        run->root = json_pack("{s:{s:s}, s:o}", "trace", "path", rows[i][0],
-                              "config", json_loads(rows[i][1], 0, NULL));
-        g_ptr_array_add(runs.runs, run);
-    }
-    plot_runs_label(&runs);
+    for (unsigned i = 0; i < count; i++)
+        g_string_append_printf(text,
+                               "{\"schema\":1,\"trace\":{\"path\":\"%s\"},"
+                               "\"config\":%s,\"counters\":{}}\n",
+                               rows[i][0], rows[i][1]);
+    close(g_file_open_tmp("labels-XXXXXX", &path, NULL));
+    ck_assert(g_file_set_contents(path, text->str, -1, NULL));
+    ck_assert(plot_runs_load(&runs, path, NULL));
+    g_unlink(path);
     return runs;
 }
 
@@ -54,6 +52,7 @@ START_TEST(a_kernel_says_all_that_changes_with_it)
     ck_assert_str_eq(label(&runs, 0), "2.6.2");
     ck_assert_str_eq(label(&runs, 1), "6.18");
     ck_assert_str_eq(runs.common, "e on i386");
+    plot_runs_clear(&runs);
 }
 END_TEST
 
@@ -73,6 +72,7 @@ START_TEST(policies_that_differ_are_named_with_their_axis)
     ck_assert_str_eq(label(&runs, 1), "1 GiB RAM, clear=never");
     ck_assert_str_eq(label(&runs, 2), "2 GiB RAM, clear=never");
     ck_assert_str_eq(runs.common, "e on kernel 6.18");
+    plot_runs_clear(&runs);
 }
 END_TEST
 
@@ -88,6 +88,7 @@ START_TEST(runs_of_one_trace_stand_together)
     ck_assert_str_eq(label(&runs, 0), "a, 1");
     ck_assert_str_eq(label(&runs, 1), "a, 2");
     ck_assert_str_eq(label(&runs, 2), "b, 1");
+    plot_runs_clear(&runs);
 }
 END_TEST
 
@@ -100,6 +101,7 @@ START_TEST(traces_with_the_same_stem_keep_their_paths)
     ck_assert_str_eq(label(&runs, 0), "x/a.trace");
     ck_assert_str_eq(label(&runs, 1), "y/a.trace");
     ck_assert_str_eq(label(&runs, 2), "b");
+    plot_runs_clear(&runs);
 }
 END_TEST
 
@@ -110,6 +112,7 @@ START_TEST(equal_runs_are_numbered)
 
     ck_assert_str_eq(label(&runs, 0), "a");
     ck_assert_str_eq(label(&runs, 1), "#2");
+    plot_runs_clear(&runs);
 }
 END_TEST
 
@@ -147,6 +150,7 @@ START_TEST(a_title_says_the_largest_difference)
     g_autofree char *title = finding_text(&runs, findings[_i].values, &words);
 
     ck_assert_str_eq(title, findings[_i].title);
+    plot_runs_clear(&runs);
 }
 END_TEST
 
@@ -160,6 +164,7 @@ START_TEST(a_lower_bound_is_not_compared)
     ck_assert_str_eq(title,
                      "Clears: clear=nozero clears 50 % of what clear=on-alloc "
                      "clears");
+    plot_runs_clear(&runs);
 }
 END_TEST
 
