@@ -163,7 +163,7 @@ end_for_want_of_memory(struct touch *touch)
 
 /* ---- looking up ---- */
 
-static bool
+static inline bool
 vma_permits(const struct arch *arch, const struct vma *vma,
             enum touch_access access)
 {
@@ -649,10 +649,10 @@ touch_hit(struct mm *mm, unsigned cpu, uint64_t addr, enum touch_access access)
         !vma_permits(machine->arch, vma, access) ||
         machine->config.track_content)
         return false;
-    struct leaf *leaf = pagetable_leaf(mm, addr);
+    struct leaf *leaf = pagetable_recent_leaf(&mm->pagetable, addr);
     if (!leaf)
         return false;
-    pte_t *pte = &leaf->pte[leaf_index(machine->arch, addr)];
+    pte_t *pte = leaf_pte(&mm->pagetable, leaf, addr);
     if ((*pte & fits) != fits)
         return false;
     if ((*pte & want) != want)
@@ -660,6 +660,16 @@ touch_hit(struct mm *mm, unsigned cpu, uint64_t addr, enum touch_access access)
     mm->cpu_mask |= UINT64_C(1) << cpu;
     machine->counters.touch_count++;
     return true;
+}
+
+void
+touch_expect(struct mm *mm, uint64_t addr)
+{
+    struct leaf *leaf = pagetable_recent_leaf(&mm->pagetable, addr);
+
+    if (leaf)
+        __builtin_prefetch(leaf_pte(&mm->pagetable, leaf, addr),
+                           /* for writing */ 1);
 }
 
 /* ---- commit ---- */

@@ -100,6 +100,10 @@ void touch_begin(struct touch *touch, struct mm *mm, uint64_t start,
 bool touch_hit(struct mm *mm, unsigned cpu, uint64_t addr,
                enum touch_access access);
 
+/* A touch of addr will follow soon: let its page-table entry come closer.
+ * Changes nothing. */
+void touch_expect(struct mm *mm, uint64_t addr);
+
 /* One run of at most max_pages.  Afterwards either touch.work is pending and
  * touch_commit() must follow, or touch.next has moved on. */
 void touch_prepare(struct touch *touch, uint32_t max_pages);

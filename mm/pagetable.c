@@ -149,6 +149,7 @@ pagetable_init(struct mm *mm)
         .leaf_shift = entry_shift(arch, level),
         .directory_shift = entry_shift(arch, level) + arch->level_bits[level],
         .directory_mask = (1u << arch->level_bits[level]) - 1,
+        .leaf_mask = leaf_entries(arch) - 1,
     };
     if (arch->pgd_pages) {
         pfn = page_alloc(machine, machine->cpu, PAGE_TASK, 0);
@@ -186,6 +187,14 @@ free_children(struct mm *mm, unsigned level, struct directory *directory)
     }
 }
 
+static void
+forget_directory(struct pagetable *pagetable, const struct directory *directory)
+{
+    for (size_t i = 0; i < PAGETABLE_RECENT_COUNT; i++)
+        if (pagetable->recent[i].directory == directory)
+            pagetable->recent[i].directory = NULL;
+}
+
 /* Free a table on `level` and everything below it. */
 static void
 free_subtree(struct mm *mm, unsigned level, void *table)
@@ -196,8 +205,7 @@ free_subtree(struct mm *mm, unsigned level, void *table)
     }
     struct directory *directory = table;
     free_children(mm, level, directory);
-    if (mm->pagetable.last_directory == directory)
-        mm->pagetable.last_directory = NULL;
+    forget_directory(&mm->pagetable, directory);
     table_frame_free(mm, directory->pfn);
     g_free(directory);
 }
@@ -235,18 +243,19 @@ struct leaf *
 pagetable_leaf(struct mm *mm, uint64_t addr)
 {
     struct pagetable *pagetable = &mm->pagetable;
-    struct directory *directory = pagetable->last_directory;
     uint64_t tag = addr >> pagetable->directory_shift;
+    size_t place = tag % PAGETABLE_RECENT_COUNT;
 
-    if (!directory || pagetable->last_directory_tag != tag) {
-        directory = walk_to_directory(pagetable, addr);
+    if (!pagetable->recent[place].directory ||
+        pagetable->recent[place].tag != tag) {
+        struct directory *directory = walk_to_directory(pagetable, addr);
+
         if (!directory)
             return NULL;
-        pagetable->last_directory = directory;
-        pagetable->last_directory_tag = tag;
+        pagetable->recent[place].directory = directory;
+        pagetable->recent[place].tag = tag;
     }
-    return directory
-        ->slot[(addr >> pagetable->leaf_shift) & pagetable->directory_mask];
+    return pagetable_recent_leaf(pagetable, addr);
 }
 
 /* The child of a directory that covers addr, made if it is not there. */

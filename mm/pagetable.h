@@ -20,23 +20,25 @@
 
 #include "mm/arch.h"
 
+#include <stddef.h>
+
 struct machine;
 struct mm;
 struct vma;
 
 typedef uint64_t pte_t;
 
-#define PTE_NONE     UINT64_C(0)
-#define PTE_PRESENT  (UINT64_C(1) << 32)
-#define PTE_WRITE    (UINT64_C(1) << 33)
-#define PTE_ACCESSED (UINT64_C(1) << 34)
-#define PTE_DIRTY    (UINT64_C(1) << 35)
-#define PTE_ZERO     (UINT64_C(1) << 36)  // present: maps the zero page
-#define PTE_FILE     (UINT64_C(1) << 37)  // present: maps a PAGE_FILE frame
-#define PTE_GUARD    (UINT64_C(1) << 38)  // not present: guard marker
-#define PTE_PURGED   (UINT64_C(1) << 39)  // not present: vrange marker
-#define PTE_SWAP     (UINT64_C(1) << 40)  // not present: payload is a slot
-#define PTE_NONLINEAR (UINT64_C(1) << 41) // not at its linear place
+#define PTE_NONE      UINT64_C(0)
+#define PTE_PRESENT   (UINT64_C(1) << 32)
+#define PTE_WRITE     (UINT64_C(1) << 33)
+#define PTE_ACCESSED  (UINT64_C(1) << 34)
+#define PTE_DIRTY     (UINT64_C(1) << 35)
+#define PTE_ZERO      (UINT64_C(1) << 36)  // present: maps the zero page
+#define PTE_FILE      (UINT64_C(1) << 37)  // present: maps a PAGE_FILE frame
+#define PTE_GUARD     (UINT64_C(1) << 38)  // not present: guard marker
+#define PTE_PURGED    (UINT64_C(1) << 39)  // not present: vrange marker
+#define PTE_SWAP      (UINT64_C(1) << 40)  // not present: payload is a slot
+#define PTE_NONLINEAR (UINT64_C(1) << 41)  // not at its linear place
 
 static inline pfn_t
 pte_pfn(pte_t pte)
@@ -60,23 +62,28 @@ struct leaf {
 };
 
 struct directory {
-    pfn_t pfn;            // PFN_NONE if not a frame of its own
+    pfn_t pfn;  // PFN_NONE if not a frame of its own
     uint32_t used_count;
-    void *slot[];         // struct directory, or struct leaf on the last level
+    void *slot[];  // struct directory, or struct leaf on the last level
 };
+
+#define PAGETABLE_RECENT_COUNT 16
 
 struct pagetable {
     struct directory *root;
-    void *pgd_object;     // slab object where the root is not a frame
+    void *pgd_object;  // slab object where the root is not a frame
     const struct arch *arch;
     uint64_t page_count;  // frames below the root
-    /* The directory of leaves that the latest lookup went through, or NULL:
-     * nearly always the one that the next lookup needs. */
-    struct directory *last_directory;
-    uint64_t last_directory_tag;  // address >> directory_shift
-    unsigned leaf_shift;          // bits that a leaf spans
-    unsigned directory_shift;     // bits that a directory of leaves spans
-    uint32_t directory_mask;      // entries of such a directory - 1
+    /* Directories of leaves that lookups went through, by their place: nearly
+     * always the next lookup finds its own here. */
+    struct {
+        struct directory *directory;  // NULL: empty
+        uint64_t tag;                 // address >> directory_shift
+    } recent[PAGETABLE_RECENT_COUNT];
+    unsigned leaf_shift;       // bits that a leaf spans
+    unsigned directory_shift;  // bits that a directory of leaves spans
+    uint32_t directory_mask;   // entries of such a directory - 1
+    uint32_t leaf_mask;        // entries of a leaf - 1
 };
 
 /* Entries of a leaf and bytes that it spans. */
@@ -101,6 +108,27 @@ leaf_index(const struct arch *arch, uint64_t addr)
 /* The root and what comes with it; false: no memory. */
 bool pagetable_init(struct mm *mm);
 void pagetable_finish(struct mm *mm);
+
+/* The leaf that covers addr if a recent lookup went the same way, else NULL. */
+static inline struct leaf *
+pagetable_recent_leaf(const struct pagetable *pagetable, uint64_t addr)
+{
+    uint64_t tag = addr >> pagetable->directory_shift;
+    size_t place = tag % PAGETABLE_RECENT_COUNT;
+    struct directory *directory = pagetable->recent[place].directory;
+
+    if (!directory || pagetable->recent[place].tag != tag)
+        return NULL;
+    return directory
+        ->slot[(addr >> pagetable->leaf_shift) & pagetable->directory_mask];
+}
+
+/* Its entry for addr. */
+static inline pte_t *
+leaf_pte(const struct pagetable *pagetable, struct leaf *leaf, uint64_t addr)
+{
+    return &leaf->pte[(addr >> PAGE_SHIFT) & pagetable->leaf_mask];
+}
 
 /* The leaf that covers addr, or NULL. */
 struct leaf *pagetable_leaf(struct mm *mm, uint64_t addr);
