@@ -267,8 +267,8 @@ write_axes(GString *script, const struct stack *stack)
                            "set format x '%s'\n"
                            "unset grid\n"
                            "set grid xtics lc rgb '#dddddd' lw 1 dt 1\n",
-                           stack->most * ROOM_FOR_TOTAL / scale.divisor,
-                           drawn_rows(stack), scale.tics);
+                           stack->most, ROOM_FOR_TOTAL, drawn_rows(stack),
+                           scale.tics);
 }
 
 static void
