@@ -52,6 +52,8 @@ static const struct option_spec sweep_options[] = {
     {"timeline", 0, "N|Nms", "sample the gauges every N events or ms"},
     {"jobs", 'j', "N", "runs at a time (default: one per CPU)"},
     {"dry-run", 0, NULL, "print the runs, one a line, and do nothing"},
+    {"format", 0, "FORMAT", "json, or table: with -o, also print a comparison "
+     "(default json)"},
     {"output", 'o', "FILE", "results, one JSON object a line (default: "
      "standard output)"},
     HELP, END};

@@ -1,6 +1,7 @@
 /*
  * vmsim sweep: the product of comma lists.
  */
+#include "plots/table.h"
 #include "sim/axes.h"
 #include "sim/command.h"
 #include "sim/error.h"
@@ -55,15 +56,35 @@ load_traces(const GPtrArray *paths, GError **error)
     return traces;
 }
 
+/* The words of --format; the table is made from the results file. */
 static bool
-run_sweep(struct sweep *sweep, bool is_dry, GError **error)
+read_format(const struct arguments *arguments, bool *wants_table,
+            GError **error)
 {
-    g_autoptr(GString) cells = g_string_new(NULL);
+    static const char *const formats[] = {"json", "table", NULL};
+    const char *format = arguments_value(arguments, "format");
 
-    if (!is_dry)
-        return sweep_run(sweep, error);
-    return sweep_dry_run(sweep, cells, error) &&
-           command_write(NULL, cells, error);
+    *wants_table = g_strcmp0(format, "table") == 0;
+    if (format && !g_strv_contains(formats, format))
+        return sim_fail_unknown(error, "format", format, formats);
+    if (*wants_table && !arguments_value(arguments, "output"))
+        return sim_fail(error, SIM_ERROR_USAGE,
+                        "--format table needs -o for the results");
+    return true;
+}
+
+static bool
+run_sweep(struct sweep *sweep, bool is_dry, bool wants_table, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    if (is_dry)
+        return sweep_dry_run(sweep, text, error) &&
+               command_write(NULL, text, error);
+    if (!sweep_run(sweep, error))
+        return false;
+    return !wants_table || (plot_results_table(sweep->output, text, error) &&
+                            command_write(NULL, text, error));
 }
 
 static bool
@@ -77,6 +98,9 @@ sweep(const struct arguments *arguments, GError **error)
 
     if (arguments->positional->len == 0)
         return sim_fail(error, SIM_ERROR_USAGE, "sweep needs a trace");
+    bool wants_table;
+    if (!read_format(arguments, &wants_table, error))
+        return false;
     g_autoptr(GArray) axes = axes_of(arguments, error);
     if (!axes || !read_numbers(arguments, &sweep, error))
         return false;
@@ -85,7 +109,8 @@ sweep(const struct arguments *arguments, GError **error)
     if (!traces || !catalog_open(&catalog, NULL, error))
         return false;
     sweep.traces = traces;
-    bool ok = run_sweep(&sweep, arguments_has(arguments, "dry-run"), error);
+    bool ok = run_sweep(&sweep, arguments_has(arguments, "dry-run"),
+                        wants_table, error);
     catalog_close(&catalog);
     return ok;
 }
