@@ -218,27 +218,25 @@ title_text(const GPtrArray *lines)
                            count, high, most_name, low, least_name);
 }
 
-/* The smallest and the largest value on the y axis. */
-static void
-find_range(const GPtrArray *lines, double *least, double *most)
+static double
+most_probes(const struct line *line)
 {
-    *least = *most = last_point(lines->pdata[0])->per_search;
-    for (unsigned i = 0; i < lines->len; i++) {
-        const struct line *line = lines->pdata[i];
-        for (unsigned j = 0; j < line->points->len; j++) {
-            *least = MIN(*least, point_at(line, j)->per_search);
-            *most = MAX(*most, point_at(line, j)->per_search);
-        }
-    }
+    double most = 0;
+
+    for (unsigned i = 0; i < line->points->len; i++)
+        most = MAX(most, point_at(line, i)->per_search);
+    return most;
 }
 
-/* Logarithmic axes need positive values. */
+/* Both axes are logarithmic, so that a slope is an exponent; searches that
+ * examine nothing have no place there and are named in the key. */
 static void
 write_axes(GString *script, const GPtrArray *lines)
 {
-    double least, most;
+    double most = 0;
 
-    find_range(lines, &least, &most);
+    for (unsigned i = 0; i < lines->len; i++)
+        most = MAX(most, most_probes(lines->pdata[i]));
     g_string_append(script,
                     "set autoscale xfix\n"
                     "set xlabel 'tasks alive at the peak (count)'\n"
@@ -247,20 +245,20 @@ write_axes(GString *script, const GPtrArray *lines)
     g_string_append_printf(script, "set format y '%s'\n",
                            most < 1e6 ? "%g" : "%.1s%c");
     g_string_append(
-        script, least > 0 ? "set logscale xy\n"
-                            "set autoscale yfix\n"
-                            "set offsets graph 0.02, graph 0.02, graph 0.04, "
-                            "graph 0.04\n"
-                          : "set logscale x\n"
-                            "set yrange [0:*]\n"
-                            "set offsets graph 0.02, graph 0.02, graph 0.04, "
-                            "0\n");
+        script, most > 0 ? "set logscale xy\n"
+                           "set autoscale yfix\n"
+                           "set offsets graph 0.02, graph 0.02, graph 0.04, "
+                           "graph 0.04\n"
+                         : "set logscale x\n"
+                           "set yrange [0:1]\n");
 }
 
 static const char drawing[] =
     "plot for [i=1:|name|] in using \\\n"
     "    (column('line') == i ? column('task_count') : NaN): \\\n"
-    "    'probes_per_search' with linespoints ps 1 title name[i]\n"
+    "    (column('probes_per_search') > 0 || zeros \\\n"
+    "        ? column('probes_per_search') : NaN) \\\n"
+    "    with linespoints ps 1 title name[i]\n"
     "set output\n";
 
 static void
@@ -268,17 +266,21 @@ write_script(struct picture *picture, const struct plot_runs *runs,
              const GPtrArray *lines, enum plot_term term)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    bool any = false;
 
     for (unsigned i = 0; i < lines->len; i++) {
         const struct line *line = lines->pdata[i];
-        g_ptr_array_add(names, g_strconcat(line->is_lower_bound ? ">= " : "",
-                                           line->name, NULL));
+        g_ptr_array_add(
+            names, g_strconcat(line->is_lower_bound ? ">= " : "", line->name,
+                               most_probes(line) > 0 ? "" : " (0)", NULL));
+        any |= most_probes(line) > 0;
     }
     script_begin(picture, term, WIDTH,
                  MAX(480, 130 + lines->len * LINE_HEIGHT));
     script_title(picture, runs);
     script_array(picture->script, "name", names);
     write_axes(picture->script, lines);
+    g_string_append_printf(picture->script, "zeros = %d\n", !any);
     g_string_append(picture->script,
                     "set key outside right top Left reverse samplen 3\n");
     g_string_append(picture->script, drawing);
