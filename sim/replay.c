@@ -434,8 +434,9 @@ run_call(struct replay *replay, const struct trace_event *event,
     op.touch.report.runs = NULL;
     op.touch.report.observe = NULL;
     op.touch.report.observe_data = NULL;
-    if (replay->check && call->kind == CALL_TOUCH) {
-        op.touch.report.runs = replay->check->runs;
+    if ((replay->check || replay->observer) && call->kind == CALL_TOUCH) {
+        op.touch.report.runs =
+            replay->check ? replay->check->runs : replay->observer->runs;
         g_array_set_size(op.touch.report.runs, 0);
     }
     operation_begin(&op, replay->machine, task, call);
@@ -447,6 +448,8 @@ run_call(struct replay *replay, const struct trace_event *event,
                      : op.child ? op.child->mm
                                 : NULL,
                      &op);
+    if (replay->observer)
+        replay->observer->call(replay->observer->data, &op);
     operation_finish(&op);
 }
 
@@ -493,7 +496,8 @@ touch_one_hit(struct replay *replay, const struct trace_event *event,
                                : event->op == TRACE_OP_READ ? TOUCH_READ
                                                             : TOUCH_EXEC;
 
-    if (replay->check || event->length == 0 || (event->flags & TRACE_GUP) ||
+    if (replay->check || replay->observer || event->length == 0 ||
+        (event->flags & TRACE_GUP) ||
         (addr & ~PAGE_MASK) + event->length > PAGE_BYTES ||
         !touch_hit(task->mm, task->cpu, addr, access))
         return false;

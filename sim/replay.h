@@ -25,6 +25,14 @@ struct binding {
     bool is_bound;
 };
 
+/* Somebody who follows every call, such as another kernel that does it too. */
+struct replay_observer {
+    GArray *runs;  // struct touch_run: what the current touch did
+    /* A call was carried out; `op` is as the simulated kernel left it. */
+    void (*call)(void *data, const struct operation *op);
+    void *data;
+};
+
 struct replay {
     const struct trace *trace;
     struct machine *machine;
@@ -36,6 +44,7 @@ struct replay {
     size_t next_event;           // index of the event to be carried out next
     uint64_t user_ns, kwork_ns;  // of work and kwork
     struct check *check;         // NULL: results are not compared
+    struct replay_observer *observer;  // NULL: nobody; set after opening
 };
 
 /* Both arguments outlive the replay; the trace may be shared by threads. */
