@@ -1,8 +1,9 @@
 /*
  * Files: which pages are in memory, and how they get there.
  *
- *   disk, cached   in memory before the run; a frame appears at first use,
- *                  and its allocation is neither counted nor charged
+ *   disk, cached   in memory before the run; a frame appears when its page is
+ *                  first mapped (or used, if memory was short), and its
+ *                  allocation is neither counted nor charged
  *   disk, cold     read in windows of 32 pages around the fault (read-around
  *                  of mmap reads, 128 KiB); the faulting page makes the fault
  *                  major
@@ -158,6 +159,38 @@ add_old_page(struct file *file, unsigned cpu, uint64_t index)
     machine->charges[CHARGE_buddy_page] = charged[1];
     machine->charges[CHARGE_lru_add] = charged[2];
     return pfn;
+}
+
+/* Room to spare: what was in memory before never made anybody reclaim. */
+static bool
+has_plenty(const struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->zone_count; i++) {
+        const struct zone *zone = &machine->zones[i];
+
+        if (zone->managed_pages && zone->free_pages < 2 * zone->watermark_high)
+            return false;
+    }
+    return true;
+}
+
+void
+file_bring_in(struct file *file, uint64_t index, uint64_t count)
+{
+    struct machine *machine = file->machine;
+    uint64_t size_pages = bytes_to_pages(page_ceil(file->size_bytes));
+
+    if (file->is_shmem || file->is_cold || index >= size_pages ||
+        file->cached_pages == size_pages)
+        return;
+    for (uint64_t end = index + MIN(count, size_pages - index); index < end;
+         index++) {
+        if (!pfn_is_none(file_lookup(file, index)))
+            continue;
+        if (!has_plenty(machine) ||
+            pfn_is_none(add_old_page(file, machine->cpu, index)))
+            return;
+    }
 }
 
 /* Read the window around the page from disk. */

@@ -2,8 +2,8 @@
  * Files and their page cache.
  *
  * A file on disk that is `cached` has every page in memory before it is first
- * used; its frames come into being when they are first looked up, without a
- * read.  A `cold` one is read in windows around the fault.  A shmem file has
+ * used; its frames come into being when they are first mapped, without a read
+ * and uncounted.  A `cold` one is read in windows around the fault.  A shmem file has
  * no disk: its pages are zeroed when first used.
  *
  * Invariants (file_validate):
@@ -50,6 +50,9 @@ enum file_get { FILE_GET_MINOR, FILE_GET_MAJOR, FILE_GET_BEYOND, FILE_GET_NOMEM 
 /* The frame, brought in as the file's kind says. */
 enum file_get file_get_page(struct file *file, unsigned cpu, uint64_t index,
                             pfn_t *pfn);
+/* Pages [index, index + count) of a file that was cached before the run get
+ * their frames, as far as memory is to spare; other files: nothing. */
+void file_bring_in(struct file *file, uint64_t index, uint64_t count);
 /* Would a fault-around find the page uptodate without reading? */
 bool file_page_is_cached(const struct file *file, uint64_t index);
 /* Take a clean, unmapped page out of the cache and free its frame. */

@@ -431,7 +431,11 @@ mm_mmap(struct mm *mm, const struct mmap_args *args)
         (args->file || (args->flags & MM_SHARED)))
         return -EINVAL;
     error = map_with_file(&request, args);
-    return error ? error : addr;
+    if (error)
+        return error;
+    if (args->file)
+        file_bring_in(args->file, args->pgoff, bytes_to_pages(length));
+    return addr;
 }
 
 /* ---- brk ---- */
