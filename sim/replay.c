@@ -180,9 +180,7 @@ build_mmap(const struct replay *replay, const struct trace_event *event,
 {
     const struct trace_detail *detail = detail_of(replay, event);
 
-    call->kind = CALL_MMAP;
     call->addr = call->new_addr;
-    call->prot = event->prot;
     call->flags = mmap_flags(event);
     call->pgoff = bytes_to_pages(detail->file_offset);
     if (event->op == TRACE_OP_MAP)
@@ -198,7 +196,6 @@ static void
 build_mremap(const struct replay *replay, const struct trace_event *event,
              struct call *call)
 {
-    call->kind = CALL_MREMAP;
     call->new_length = detail_of(replay, event)->new_length;
     if (event->flags & TRACE_MAYMOVE)
         call->flags |= MREMAP_CAN_MOVE;
@@ -211,7 +208,6 @@ build_mremap(const struct replay *replay, const struct trace_event *event,
 static void
 build_touch(const struct trace_event *event, struct call *call)
 {
-    call->kind = CALL_TOUCH;
     call->access = event->op == TRACE_OP_READ    ? TOUCH_READ
                    : event->op == TRACE_OP_WRITE ? TOUCH_WRITE
                                                  : TOUCH_EXEC;
@@ -229,7 +225,6 @@ build_image(const struct replay *replay, const struct trace_event *event,
                                         replay->trace->events->data);
     const uint64_t *key = detail->key;
 
-    call->kind = event->op == TRACE_OP_START ? CALL_START : CALL_EXEC;
     call->uid = key[TRACE_KEY_UID];
     call->layout = (struct exec_layout){
         .mmap_base = key[TRACE_KEY_MMAP_BASE],
@@ -244,102 +239,94 @@ build_image(const struct replay *replay, const struct trace_event *event,
     };
 }
 
+#define NO_CALL (-1)
+
+/* Which call an event makes. */
+static int
+call_kind_of(enum trace_op op)
+{
+    static const int kinds[TRACE_OP_COUNT] = {
+        [TRACE_OP_START] = CALL_START,
+        [TRACE_OP_EXEC] = CALL_EXEC,
+        [TRACE_OP_MMAP] = CALL_MMAP,
+        [TRACE_OP_MAP] = CALL_MMAP,
+        [TRACE_OP_MUNMAP] = CALL_MUNMAP,
+        [TRACE_OP_MPROTECT] = CALL_MPROTECT,
+        [TRACE_OP_MREMAP] = CALL_MREMAP,
+        [TRACE_OP_MADVISE] = CALL_MADVISE,
+        [TRACE_OP_BRK] = CALL_BRK,
+        [TRACE_OP_VRANGE] = CALL_VRANGE,
+        [TRACE_OP_PURGE] = CALL_PURGE,
+        [TRACE_OP_REUSE] = CALL_REUSE,
+        [TRACE_OP_GUARD] = CALL_GUARD,
+        [TRACE_OP_MLOCK] = CALL_MLOCK,
+        [TRACE_OP_MUNLOCK] = CALL_MUNLOCK,
+        [TRACE_OP_REMAP_FILE_PAGES] = CALL_REMAP_FILE_PAGES,
+        [TRACE_OP_READ] = CALL_TOUCH,
+        [TRACE_OP_WRITE] = CALL_TOUCH,
+        [TRACE_OP_EXECUTE] = CALL_TOUCH,
+        [TRACE_OP_FORK] = CALL_FORK,
+        [TRACE_OP_VFORK] = CALL_VFORK,
+        [TRACE_OP_THREAD] = CALL_THREAD,
+        [TRACE_OP_EXIT] = CALL_EXIT,
+        [TRACE_OP_EXIT_GROUP] = CALL_EXIT_GROUP,
+        [TRACE_OP_SETUID] = CALL_SETUID,
+        [TRACE_OP_PTRACE] = CALL_PTRACE,
+        [TRACE_OP_FILE] = NO_CALL,
+        [TRACE_OP_EXPECT] = NO_CALL,
+        [TRACE_OP_HOG] = NO_CALL,
+        [TRACE_OP_WAIT] = NO_CALL,
+        [TRACE_OP_WORK] = NO_CALL,
+        [TRACE_OP_KWORK] = NO_CALL,
+        [TRACE_OP_SLEEP] = NO_CALL,
+        [TRACE_OP_MARK] = NO_CALL,
+        [TRACE_OP_BARRIER] = NO_CALL,
+    };
+
+    return kinds[op];
+}
+
 /* The call of an event; false: the event makes none. */
 static bool
 build_call(const struct replay *replay, const struct trace_event *event,
            struct call *call)
 {
-    switch ((enum trace_op)event->op) {
-    case TRACE_OP_START:
-    case TRACE_OP_EXEC:
+    int kind = call_kind_of((enum trace_op)event->op);
+
+    if (kind == NO_CALL)
+        return false;
+    call->kind = (enum call_kind)kind;
+    call->prot = event->prot;
+    call->advice = (enum advice)event->advice;
+    call->nozero = event->flags & TRACE_NOZERO;
+    call->is_volatile = event->flags & TRACE_VOLATILE;
+    switch ((int)call->kind) {
+    case CALL_START:
+    case CALL_EXEC:
         build_image(replay, event, call);
-        return true;
-    case TRACE_OP_MMAP:
-    case TRACE_OP_MAP:
+        break;
+    case CALL_MMAP:
         build_mmap(replay, event, call);
-        return true;
-    case TRACE_OP_MREMAP:
+        break;
+    case CALL_MREMAP:
         build_mremap(replay, event, call);
-        return true;
-    case TRACE_OP_READ:
-    case TRACE_OP_WRITE:
-    case TRACE_OP_EXECUTE:
+        break;
+    case CALL_TOUCH:
         build_touch(event, call);
-        return true;
-    case TRACE_OP_MUNMAP:
-        call->kind = CALL_MUNMAP;
-        return true;
-    case TRACE_OP_MPROTECT:
-        call->kind = CALL_MPROTECT;
-        call->prot = event->prot;
-        return true;
-    case TRACE_OP_MADVISE:
-        call->kind = CALL_MADVISE;
-        call->advice = (enum advice)event->advice;
-        return true;
-    case TRACE_OP_BRK:
-        call->kind = CALL_BRK;
-        call->nozero = event->flags & TRACE_NOZERO;
-        return true;
-    case TRACE_OP_VRANGE:
-        call->kind = CALL_VRANGE;
-        call->is_volatile = event->flags & TRACE_VOLATILE;
-        return true;
-    case TRACE_OP_PURGE:
-        call->kind = CALL_PURGE;
-        return true;
-    case TRACE_OP_REUSE:
-        call->kind = CALL_REUSE;
-        return true;
-    case TRACE_OP_GUARD:
-        call->kind = CALL_GUARD;
-        return true;
-    case TRACE_OP_MLOCK:
-        call->kind = CALL_MLOCK;
-        return true;
-    case TRACE_OP_MUNLOCK:
-        call->kind = CALL_MUNLOCK;
-        return true;
-    case TRACE_OP_REMAP_FILE_PAGES:
-        call->kind = CALL_REMAP_FILE_PAGES;
+        break;
+    case CALL_REMAP_FILE_PAGES:
         call->pgoff = detail_of(replay, event)->file_offset;
-        return true;
-    case TRACE_OP_FORK:
-        call->kind = CALL_FORK;
-        return true;
-    case TRACE_OP_VFORK:
-        call->kind = CALL_VFORK;
-        return true;
-    case TRACE_OP_THREAD:
-        call->kind = CALL_THREAD;
-        return true;
-    case TRACE_OP_EXIT:
-        call->kind = CALL_EXIT;
-        return true;
-    case TRACE_OP_EXIT_GROUP:
-        call->kind = CALL_EXIT_GROUP;
-        return true;
-    case TRACE_OP_SETUID:
-        call->kind = CALL_SETUID;
+        break;
+    case CALL_SETUID:
         call->uid = event->length;
-        return true;
-    case TRACE_OP_PTRACE:
-        call->kind = CALL_PTRACE;
+        break;
+    case CALL_PTRACE:
         call->target = living_task(replay, event->object);
         return call->target != NULL;
-    case TRACE_OP_FILE:
-    case TRACE_OP_EXPECT:
-    case TRACE_OP_HOG:
-    case TRACE_OP_WAIT:
-    case TRACE_OP_WORK:
-    case TRACE_OP_KWORK:
-    case TRACE_OP_SLEEP:
-    case TRACE_OP_MARK:
-    case TRACE_OP_BARRIER:
-    case TRACE_OP_COUNT:
+    default:
         break;
     }
-    return false;
+    return true;
 }
 
 /* What a name means after a call that should have bound it. */
