@@ -97,6 +97,20 @@ check_frame(struct machine *machine, uint32_t pfn, const struct census *census)
     mm_invariant(M3, found == page->map_count);
 }
 
+/* Frames [start, end), by the gauge that they count in. */
+static void
+check_frame_range(struct machine *machine, uint32_t start, uint32_t end,
+                  const struct census *census, uint64_t *bytes)
+{
+    for (uint32_t pfn = start; pfn < end; pfn++) {
+        const struct page *page = &machine->pages[pfn];
+
+        bytes[page_state_gauge(page_state(page))] += PAGE_BYTES;
+        check_frame(machine, pfn, census);
+    }
+}
+
+/* Frames that were never used have no records to look at. */
 static void
 check_frames(struct machine *machine, const struct census *census)
 {
@@ -105,12 +119,8 @@ check_frames(struct machine *machine, const struct census *census)
     for (unsigned i = 0; i < machine->zone_count; i++) {
         const struct zone *zone = &machine->zones[i];
 
-        for (uint32_t pfn = zone->start; pfn < zone->virgin; pfn++) {
-            const struct page *page = &machine->pages[pfn];
-
-            bytes[page_state_gauge(page_state(page))] += PAGE_BYTES;
-            check_frame(machine, pfn, census);
-        }
+        check_frame_range(machine, zone->start, zone->virgin, census, bytes);
+        check_frame_range(machine, zone->virgin_end, zone->end, census, bytes);
     }
     for (unsigned state = PAGE_ANON; state < PAGE_RESERVED; state++) {
         enum mm_gauge gauge = page_state_gauge((enum page_state)state);
