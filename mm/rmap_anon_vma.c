@@ -16,15 +16,23 @@
 #include "mm/machine.h"
 #include "mm/rmap.h"
 
-/* The object; its simulated size is the preset's. */
+/* The object. */
 struct anon_vma {
     struct vma *first, *last;  // linked by vma.rmap_next, oldest first
 };
 
+/* Its simulated size: a lock, padded, and a list head, under every preset;
+ * what later kernels call anon_vma is the object of rmap_anon_vma_chain.c. */
+static uint32_t
+object_bytes(const struct machine *machine)
+{
+    return 3 * machine->arch->long_bytes;
+}
+
 static void *
 anon_vma_create(struct machine *machine)
 {
-    slab_cache_init(&machine->slabs[SLAB_ANON_VMA], machine->sizes.anon_vma,
+    slab_cache_init(&machine->slabs[SLAB_ANON_VMA], object_bytes(machine),
                     sizeof(struct anon_vma));
     return NULL;
 }
@@ -44,7 +52,7 @@ anon_vma_create_family(struct machine *machine, struct anon_family *family)
     family->rmap = slab_alloc(machine, SLAB_ANON_VMA);
     if (!family->rmap)
         return false;
-    gauge_add(machine, GAUGE_rmap_bytes, machine->sizes.anon_vma);
+    gauge_add(machine, GAUGE_rmap_bytes, object_bytes(machine));
     return true;
 }
 
@@ -57,7 +65,7 @@ anon_vma_destroy_family(struct machine *machine, struct anon_family *family)
         return;
     mm_assert(!anon_vma->first);
     slab_free(machine, SLAB_ANON_VMA, anon_vma);
-    gauge_sub(machine, GAUGE_rmap_bytes, machine->sizes.anon_vma);
+    gauge_sub(machine, GAUGE_rmap_bytes, object_bytes(machine));
 }
 
 static bool
