@@ -48,7 +48,7 @@ touch_begin(struct touch *touch, struct mm *mm, uint64_t start, uint64_t length,
     touch->mm = mm;
     touch->cpu = mm->machine->cpu;
     touch->next = start;
-    touch->end = start + length < start ? UINT64_MAX : start + length;
+    touch->end = start + length < start ? PAGE_MASK : start + length;
     touch->stride = PAGE_BYTES;
     touch->access = access;
     touch->gup = false;

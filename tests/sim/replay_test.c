@@ -149,6 +149,17 @@ START_TEST(lines_of_a_killed_task_are_skipped)
 }
 END_TEST
 
+START_TEST(a_touch_beyond_the_last_address_ends)
+{
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 w 0xffffffffffff0000 2M\n");
+
+    ck_assert_int_eq(counter(result, "fault_segv_count"), 15);
+    json_decref(result);
+}
+END_TEST
+
 START_TEST(heap_and_stack_always_exist)
 {
     json_t *result = replay_text("#vmtrace 1\n"
@@ -420,6 +431,7 @@ main(void)
     tcase_add_test(tcase, a_name_that_was_never_bound_skips_its_events);
     tcase_add_test(tcase, lines_of_a_child_that_never_came_to_be_are_skipped);
     tcase_add_test(tcase, lines_of_a_killed_task_are_skipped);
+    tcase_add_test(tcase, a_touch_beyond_the_last_address_ends);
     tcase_add_test(tcase, heap_and_stack_always_exist);
     tcase_add_test(tcase, user_time_is_work_and_kernel_time_contains_kwork);
     tcase_add_test(tcase, without_times_the_clock_is_work_calls_and_pages);
