@@ -146,6 +146,7 @@ static bool
 large_blocks_suffice(const struct zone *zone, unsigned order, int64_t free,
                      int64_t mark)
 {
+    mm_assert(order < ORDER_COUNT_MAX);
     for (unsigned k = 0; k < order; k++) {
         free -= (int64_t)(zone->free_area[k].count << k);
         mark >>= 1;
