@@ -57,6 +57,12 @@ static const struct option_spec sweep_options[] = {
     {"output", 'o', "FILE", "results, one JSON object a line (default: "
      "standard output)"},
     HELP, END};
+static const struct option_spec verify_options[] = {
+    {"random", 0, "COUNT", "carry out so many random operations instead"},
+    {"seed", 0, "S", "of the random operations (default 1)"},
+    {"output", 'o', "TRACE", "minimal trace of a difference (default: standard "
+     "output)"},
+    HELP, END};
 static const struct option_spec plot_options[] = {
     {"term", 0, "TERM", "svg, png or pdf (default svg)"},
     {"output", 'o', "DIR", "folder to write into"},
@@ -83,8 +89,9 @@ const struct command commands[] = {
      NULL},
     {"plot", "RESULTS.jsonl -o DIR", "draw results", plot_options,
      command_plot},
-    {"verify", "TRACE", "carry a trace out on this host and compare",
-     help_options, NULL},
+    {"verify", "TRACE | --random COUNT [--seed S]",
+     "carry a trace out on this host and compare", verify_options,
+     command_verify},
     {"calibrate", "[-o MACHINE.json]", "measure this host's price list",
      help_options, NULL},
     {"experiment", "[NAME]", "reproduce a published effect", help_options,

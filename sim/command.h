@@ -39,5 +39,6 @@ bool command_convert(const struct command *command, char **argv,
                      GError **error);
 bool command_replay(const struct command *command, char **argv, GError **error);
 bool command_sweep(const struct command *command, char **argv, GError **error);
+bool command_verify(const struct command *command, char **argv, GError **error);
 bool command_plot(const struct command *command, char **argv, GError **error);
 bool command_list(const struct command *command, char **argv, GError **error);

@@ -1,0 +1,204 @@
+/*
+ * vmsim verify: the host's kernel as the judge of the simulated one.
+ */
+#include "sim/command.h"
+#include "sim/error.h"
+#include "sim/numbers.h"
+#include "sim/verify.h"
+#include "sim/verify_coverage.h"
+#include "sim/verify_random.h"
+#include "sim/verify_shrink.h"
+
+#include <inttypes.h>
+#include <unistd.h>
+
+#define PROGRAM_EVENTS 500  // of one random program
+
+struct plan {
+    struct catalog catalog;
+    struct setup setup;
+    bool is_exact;
+    const char *output;
+};
+
+/* Which preset stands for this host, and what that means. */
+static void
+say_setup(const struct plan *plan)
+{
+    g_autofree char *said = setup_substitutions(&plan->setup);
+
+    g_printerr("vmsim: this host is compared with the preset %s%s\n",
+               plan->setup.kernel_name,
+               plan->is_exact ? ""
+                              : "; exactness is required on 6.18 only: "
+                                "differences are to be expected");
+    if (said)
+        g_printerr("vmsim: %s\n", said);
+}
+
+static void
+say_checks(const struct verify_result *result)
+{
+    if (!result->sees_frames)
+        g_printerr("vmsim: without root the states of present pages are not "
+                   "compared, only where pages are and how many\n");
+}
+
+/* The minimal trace, with what differs as comments that a reader skips. */
+static GString *
+trace_text(const GPtrArray *lines, const struct plan *plan,
+           const struct verify_result *result)
+{
+    GString *text = g_string_new(NULL);
+    g_auto(GStrv) words = g_strsplit(g_strchomp(result->difference), "\n", -1);
+
+    g_string_append_printf(text, "%s\n# The last event differs from %s.\n",
+                           (const char *)lines->pdata[0],
+                           plan->setup.kernel_name);
+    for (char **word = words; *word; word++)
+        g_string_append_printf(text, "#   %s\n", *word);
+    for (guint i = 1; i < lines->len; i++)
+        g_string_append_printf(text, "%s\n", (const char *)lines->pdata[i]);
+    return text;
+}
+
+/* Shrink, show, and fail. */
+static bool
+report_difference(const struct plan *plan, GPtrArray *lines,
+                  struct verify_result *result, GError **error)
+{
+    g_printerr("vmsim: event %zu differs: %s\n%svmsim: shrinking\n",
+               result->event + 1,
+               result->line > 0 && result->line <= lines->len
+                   ? (const char *)lines->pdata[result->line - 1]
+                   : "",
+               result->difference);
+    if (!shrink_lines(lines, &plan->setup, result, error))
+        return false;
+    g_autoptr(GString) text = trace_text(lines, plan, result);
+    return command_write(plan->output, text, error) &&
+           sim_fail(error, SIM_ERROR_MISMATCH,
+                    "this host differs from the simulation: %u lines show it",
+                    lines->len - 1);
+}
+
+/* Run the lines; true: no difference. */
+static bool
+verify_lines(const struct plan *plan, GPtrArray *lines,
+             struct verify_coverage *coverage, GError **error)
+{
+    const struct verify_wishes wishes = {.coverage = coverage};
+    struct verify_result result;
+    struct trace *trace = lines_load(lines, error);
+
+    if (!trace)
+        return false;
+    bool ok = verify_trace(trace, &plan->setup, &wishes, &result, error);
+    trace_free(trace);
+    if (!ok)
+        return false;
+    if (coverage->event_count <= result.event_count)
+        say_checks(&result);
+    if (result.differs)
+        ok = report_difference(plan, lines, &result, error);
+    verify_result_clear(&result);
+    return ok;
+}
+
+static bool
+finish(const struct plan *plan, const struct verify_coverage *coverage,
+       GError **error)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    (void)plan;
+    coverage_append(out, coverage);
+    g_string_append_printf(out, "%10" PRIu64 "  events, no difference\n",
+                           coverage->event_count);
+    return command_write(NULL, out, error);
+}
+
+static bool
+verify_random(const struct plan *plan, uint64_t count, uint64_t seed,
+              struct verify_coverage *coverage, GError **error)
+{
+    bool is_root = geteuid() == 0;
+
+    for (uint64_t done = 0; done < count; done += PROGRAM_EVENTS) {
+        size_t events = MIN(count - done, PROGRAM_EVENTS);
+        g_autoptr(GPtrArray) lines =
+            random_program(seed << 32 | done, events, geteuid(), is_root);
+        if (!verify_lines(plan, lines, coverage, error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+verify_file(const struct plan *plan, const char *path,
+            struct verify_coverage *coverage, GError **error)
+{
+    struct trace *trace = trace_load(path, error);
+
+    if (!trace)
+        return false;
+    g_autoptr(GPtrArray) lines = lines_of_trace(trace);
+    trace_free(trace);
+    return verify_lines(plan, lines, coverage, error);
+}
+
+static bool
+parse_option(const struct arguments *arguments, const char *name,
+             uint64_t *value, GError **error)
+{
+    const char *text = arguments_value(arguments, name);
+
+    if (!text || parse_number(text, value))
+        return true;
+    return sim_fail(error, SIM_ERROR_USAGE,
+                    "expected a number for --%s, found \"%s\"", name, text);
+}
+
+static bool
+run(struct plan *plan, const struct arguments *arguments, GError **error)
+{
+    uint64_t count = 0, seed = 1;
+    bool is_random = arguments_has(arguments, "random");
+
+    if (!parse_option(arguments, "random", &count, error) ||
+        !parse_option(arguments, "seed", &seed, error))
+        return false;
+    if (arguments->positional->len != (is_random ? 0 : 1))
+        return sim_fail(error, SIM_ERROR_USAGE,
+                        "verify takes one trace, or --random COUNT");
+    say_setup(plan);
+    struct verify_coverage *coverage = coverage_new();
+    bool ok = is_random ? verify_random(plan, count, seed, coverage, error)
+                        : verify_file(plan, arguments->positional->pdata[0],
+                                      coverage, error);
+    ok = ok && finish(plan, coverage, error);
+    coverage_free(coverage);
+    return ok;
+}
+
+bool
+command_verify(const struct command *command, char **argv, GError **error)
+{
+    struct plan plan = {0};
+    struct arguments arguments;
+    bool helped;
+    bool ok = command_arguments(command, argv, &arguments, &helped, error);
+
+    if (ok && !helped) {
+        plan.output = arguments_value(&arguments, "output");
+        ok = catalog_open(&plan.catalog, NULL, error);
+        if (ok) {
+            ok = verify_setup(&plan.setup, &plan.catalog, &plan.is_exact,
+                              error) &&
+                 run(&plan, &arguments, error);
+            catalog_close(&plan.catalog);
+        }
+    }
+    arguments_clear(&arguments);
+    return ok;
+}

@@ -1,0 +1,786 @@
+/*
+ * The comparison loop: an observer of the replay that makes a worker do every
+ * call, and what is compared afterwards.
+ */
+#include "sim/verify.h"
+
+#include "mm/file.h"
+#include "mm/machine.h"
+#include "mm/purge.h"
+#include "sim/error.h"
+#include "sim/replay.h"
+#include "sim/verify_coverage.h"
+#include "sim/verify_host.h"
+#include "sim/verify_state.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+
+#ifndef MADV_DONTNEED_LOCKED
+#define MADV_DONTNEED_LOCKED 24
+#endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE  103
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+#define WORKER_COUNT_MAX 512
+
+struct verify {
+    struct replay *replay;
+    struct host *host;
+    struct state_reader reader;
+    struct replay_observer observer;
+    const struct verify_wishes *wishes;
+    GPtrArray *workers;  // struct worker *, by task serial; NULL: gone
+    GArray *refusals;    // struct host_refusal: of the current touch
+    GArray *ranges;      // of the acting address space before the call
+    int *files;          // descriptors, by trace file
+    uint64_t memory_limit_bytes;
+    struct mm_counters before;
+    uint64_t faults_before;   // of the acting worker
+    const struct task *born;  // child of the latest call
+    GString *difference;
+    GError *error;  // the host cannot go on
+};
+
+/* ---- calls ---- */
+
+static int
+host_advice(enum advice advice)
+{
+    static const int advices[] = {
+        [ADVICE_DONTNEED] = MADV_DONTNEED,
+        [ADVICE_FREE] = MADV_FREE,
+        [ADVICE_WILLNEED] = MADV_WILLNEED,
+        [ADVICE_COLD] = MADV_COLD,
+        [ADVICE_PAGEOUT] = MADV_PAGEOUT,
+        [ADVICE_HUGEPAGE] = MADV_HUGEPAGE,
+        [ADVICE_NOHUGEPAGE] = MADV_NOHUGEPAGE,
+        [ADVICE_DONTFORK] = MADV_DONTFORK,
+        [ADVICE_DOFORK] = MADV_DOFORK,
+        [ADVICE_WIPEONFORK] = MADV_WIPEONFORK,
+        [ADVICE_KEEPONFORK] = MADV_KEEPONFORK,
+        [ADVICE_POPULATE_READ] = MADV_POPULATE_READ,
+        [ADVICE_POPULATE_WRITE] = MADV_POPULATE_WRITE,
+        [ADVICE_GUARD_INSTALL] = MADV_GUARD_INSTALL,
+        [ADVICE_GUARD_REMOVE] = MADV_GUARD_REMOVE,
+        [ADVICE_DONTNEED_LOCKED] = MADV_DONTNEED_LOCKED,
+        [ADVICE_NORMAL] = MADV_NORMAL,
+        [ADVICE_RANDOM] = MADV_RANDOM,
+        [ADVICE_SEQUENTIAL] = MADV_SEQUENTIAL,
+        [ADVICE_MERGEABLE] = MADV_MERGEABLE,
+        [ADVICE_UNMERGEABLE] = MADV_UNMERGEABLE,
+        [ADVICE_COLLAPSE] = MADV_COLLAPSE,
+    };
+
+    return advices[advice];
+}
+
+static int
+file_of(const struct verify *verify, const struct file *file)
+{
+    for (size_t i = 0; file && i < verify->replay->trace->files->len; i++)
+        if (verify->replay->files[i] == file)
+            return verify->files[i];
+    return -1;
+}
+
+static uint64_t
+translate_flags(uint32_t flags, const uint32_t (*table)[2], size_t count)
+{
+    uint64_t result = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (flags & table[i][0])
+            result |= table[i][1];
+    return result;
+}
+
+static uint64_t
+host_mmap_flags(const struct call *call)
+{
+    static const uint32_t table[][2] = {
+        {MM_FIXED, MAP_FIXED},
+        {MM_FIXED_NOREPLACE, MAP_FIXED_NOREPLACE},
+        {MM_NORESERVE, MAP_NORESERVE},
+        {MM_POPULATE, MAP_POPULATE},
+        {MM_LOCKED, MAP_LOCKED},
+        {MM_STACK, MAP_STACK},
+        {MM_GROWSDOWN, MAP_GROWSDOWN},
+    };
+
+    return translate_flags(call->flags, table, G_N_ELEMENTS(table)) |
+           (call->flags & MM_SHARED ? MAP_SHARED : MAP_PRIVATE) |
+           (call->file ? 0 : MAP_ANONYMOUS);
+}
+
+static uint64_t
+host_mremap_flags(const struct call *call)
+{
+    static const uint32_t table[][2] = {
+        {MREMAP_CAN_MOVE, MREMAP_MAYMOVE},
+        {MREMAP_TO_FIXED, MREMAP_FIXED},
+        {MREMAP_KEEP_OLD, MREMAP_DONTUNMAP},
+    };
+
+    return translate_flags(call->flags, table, G_N_ELEMENTS(table));
+}
+
+struct host_syscall {
+    long number;  // -1: no call
+    uint64_t args[6];
+};
+
+static struct host_syscall
+advise(const struct call *call, int advice)
+{
+    return (struct host_syscall){SYS_madvise,
+                                 {call->addr, call->length, (uint64_t)advice}};
+}
+
+/* What a policy event becomes under the axes of this run. */
+static struct host_syscall
+policy_syscall(const struct operation *op)
+{
+    const struct policy *policy = &op->machine->policy;
+    const struct call *call = op->call;
+
+    if (call->kind == CALL_PURGE && policy->purge == &purge_dontneed)
+        return advise(call, MADV_DONTNEED);
+    if (call->kind == CALL_PURGE && policy->purge == &purge_free)
+        return advise(call, MADV_FREE);
+    if (call->kind == CALL_GUARD && policy->guard == GUARD_INSTALL)
+        return advise(call, MADV_GUARD_INSTALL);
+    if (call->kind == CALL_GUARD && policy->guard == GUARD_MPROTECT)
+        return (struct host_syscall){SYS_mprotect,
+                                     {call->addr, call->length, PROT_NONE}};
+    return (struct host_syscall){.number = -1};
+}
+
+static struct host_syscall
+syscall_of(const struct verify *verify, const struct operation *op)
+{
+    const struct call *call = op->call;
+
+    switch ((int)call->kind) {
+    case CALL_MMAP:
+        return (struct host_syscall){
+            SYS_mmap,
+            {call->addr, call->length, call->prot, host_mmap_flags(call),
+             (uint64_t)(int64_t)file_of(verify, call->file),
+             pages_to_bytes(call->pgoff)}};
+    case CALL_MUNMAP:
+        return (struct host_syscall){SYS_munmap, {call->addr, call->length}};
+    case CALL_MPROTECT:
+        return (struct host_syscall){SYS_mprotect,
+                                     {call->addr, call->length, call->prot}};
+    case CALL_MREMAP:
+        return (struct host_syscall){SYS_mremap,
+                                     {call->addr, call->length,
+                                      call->new_length, host_mremap_flags(call),
+                                      call->new_addr}};
+    case CALL_MADVISE:
+        return advise(call, host_advice(call->advice));
+    case CALL_BRK:
+        return (struct host_syscall){SYS_brk,
+                                     {op->task->mm->brk_start + call->length}};
+    case CALL_MLOCK:
+        return (struct host_syscall){SYS_mlock, {call->addr, call->length}};
+    case CALL_MUNLOCK:
+        return (struct host_syscall){SYS_munlock, {call->addr, call->length}};
+    case CALL_REMAP_FILE_PAGES:
+        return (struct host_syscall){
+            SYS_remap_file_pages,
+            {call->addr, call->length, 0, call->pgoff, 0}};
+    case CALL_SETUID:
+        return (struct host_syscall){SYS_setresuid,
+                                     {call->uid, call->uid, call->uid}};
+    default:
+        return policy_syscall(op);
+    }
+}
+
+static void
+append_result(GString *out, int64_t result)
+{
+    if (result < 0)
+        g_string_append(out, g_strerror((int)-result));
+    else
+        g_string_append_printf(out, "0x%" PRIx64, (uint64_t)result);
+}
+
+static void
+compare_result(struct verify *verify, int64_t host, int64_t simulated)
+{
+    if (host == simulated)
+        return;
+    g_string_append(verify->difference, "results differ: host ");
+    append_result(verify->difference, host);
+    g_string_append(verify->difference, ", simulated ");
+    append_result(verify->difference, simulated);
+    g_string_append_c(verify->difference, '\n');
+}
+
+static bool
+do_syscall(struct verify *verify, struct worker *worker,
+           const struct operation *op)
+{
+    struct host_syscall call = syscall_of(verify, op);
+    int64_t result;
+
+    if (call.number < 0)
+        return true;
+    if (!host_call(worker, call.number, call.args, &result, &verify->error))
+        return false;
+    if (op->call->kind == CALL_BRK)
+        result = (uint64_t)result == call.args[0] ? 0 : -ENOMEM;
+    compare_result(verify, result, op->result);
+    return true;
+}
+
+/* ---- touches ---- */
+
+static enum host_access
+host_access_of(const struct call *call)
+{
+    bool is_write = call->access == TOUCH_WRITE;
+
+    if (call->from_kernel)
+        return is_write ? HOST_KERNEL_WRITE : HOST_KERNEL_READ;
+    return is_write                     ? HOST_WRITE
+           : call->access == TOUCH_READ ? HOST_READ
+                                        : HOST_EXECUTE;
+}
+
+/* Whether the host refused the page, too; *next: of its refusals. */
+static bool
+refusal_agrees(const struct verify *verify, const struct operation *op,
+               uint64_t index, enum touch_outcome outcome, guint *next)
+{
+    const struct host_refusal *refusal = NULL;
+
+    if (*next < verify->refusals->len)
+        refusal = &g_array_index(verify->refusals, struct host_refusal, *next);
+    bool is_refused = outcome == OUTCOME_SEGV || outcome == OUTCOME_BUS;
+    if (!refusal || refusal->index != index)
+        return !is_refused;
+    ++*next;
+    return is_refused && (op->call->from_kernel ||
+                          refusal->is_bus == (outcome == OUTCOME_BUS));
+}
+
+static void
+compare_refusals(struct verify *verify, const struct operation *op,
+                 const GArray *runs)
+{
+    uint64_t index = 0;
+    guint next = 0;
+
+    for (guint i = 0; i < runs->len; i++) {
+        const struct touch_run *run = &g_array_index(runs, struct touch_run, i);
+        for (uint64_t end = index + run->pages; index < end; index++) {
+            if (refusal_agrees(verify, op, index, run->outcome, &next))
+                continue;
+            g_string_append_printf(
+                verify->difference,
+                "page %" PRIu64 " of the touch: only one side refuses it, or "
+                "with another signal; simulated: %s\n",
+                index, trace_outcome_word((enum trace_outcome)run->outcome));
+            return;
+        }
+    }
+}
+
+static uint64_t
+run_pages(const GArray *runs)
+{
+    uint64_t pages = 0;
+
+    for (guint i = 0; i < runs->len; i++)
+        pages += g_array_index(runs, struct touch_run, i).pages;
+    return pages;
+}
+
+static bool
+do_touch(struct verify *verify, struct worker *worker,
+         const struct operation *op)
+{
+    const struct call *call = op->call;
+    bool is_dense = call->stride == 0 || call->stride == PAGE_BYTES;
+    uint64_t start = is_dense ? page_floor(call->addr) : call->addr;
+    uint64_t count = run_pages(verify->observer.runs);
+
+    if (call->gup) {
+        const uint64_t args[6] = {page_floor(call->addr), pages_to_bytes(count),
+                                  call->access == TOUCH_WRITE
+                                      ? MADV_POPULATE_WRITE
+                                      : MADV_POPULATE_READ};
+        int64_t result;
+        return host_call(worker, SYS_madvise, args, &result, &verify->error);
+    }
+    g_array_set_size(verify->refusals, 0);
+    if (!host_touch(worker, host_access_of(call), start,
+                    is_dense ? PAGE_BYTES : call->stride, count,
+                    verify->refusals, &verify->error))
+        return false;
+    compare_refusals(verify, op, verify->observer.runs);
+    return true;
+}
+
+/* ---- life ---- */
+
+static struct worker *
+worker_of(const struct verify *verify, const struct task *task)
+{
+    return task && task->serial < verify->workers->len
+               ? verify->workers->pdata[task->serial]
+               : NULL;
+}
+
+static void
+set_worker(struct verify *verify, const struct task *task,
+           struct worker *worker)
+{
+    if (task->serial >= verify->workers->len)
+        g_ptr_array_set_size(verify->workers, (gint)task->serial + 1);
+    verify->workers->pdata[task->serial] = worker;
+}
+
+/* The mappings that a new image begins with: the stack, if any. */
+static bool
+map_image(struct verify *verify, struct worker *worker, const struct mm *mm)
+{
+    for (const struct vma *vma = mm->first; vma; vma = vma->next) {
+        const uint64_t args[6] = {
+            vma->start,
+            vma->end - vma->start,
+            vma->flags & VM_ACCESS,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED |
+                (vma->flags & VM_GROWSDOWN ? MAP_GROWSDOWN : 0),
+            UINT64_MAX,
+            0};
+        int64_t result;
+        if (!host_call(worker, SYS_mmap, args, &result, &verify->error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+start_worker(struct verify *verify, const struct task *task)
+{
+    const struct mm *mm = task->mm;
+    const struct host_layout layout = {
+        .mmap_base = mm->mmap_base,
+        .brk_start = mm->brk_start,
+        .rlimit_stack = mm->rlimit_stack,
+        .rlimit_memlock = mm->rlimit_memlock,
+        .rlimit_as = mm->rlimit_as,
+        .uid = task->uid,
+    };
+    struct worker *worker = host_start(verify->host, &layout, &verify->error);
+
+    set_worker(verify, task, worker);
+    return worker && map_image(verify, worker, mm);
+}
+
+static bool
+fork_worker(struct verify *verify, struct worker *worker,
+            const struct operation *op)
+{
+    int64_t result = -EAGAIN;
+    struct worker *child =
+        host_fork(verify->host, worker, op->call->kind != CALL_FORK, &result,
+                  &verify->error);
+
+    if (verify->error)
+        return false;
+    compare_result(verify, result, op->result < 0 ? op->result : 0);
+    if (child && op->child)
+        set_worker(verify, op->child, child);
+    else if (child)
+        return host_exit(verify->host, child, &verify->error);
+    verify->born = op->child;
+    return true;
+}
+
+/* Workers whose tasks are gone follow them. */
+static bool
+end_workers(struct verify *verify)
+{
+    for (guint serial = 0; serial < verify->workers->len; serial++) {
+        struct worker *worker = verify->workers->pdata[serial];
+        const struct task *task = verify->replay->machine->tasks;
+        while (worker && task && task->serial != serial)
+            task = task->next;
+        if (!worker || task)
+            continue;
+        verify->workers->pdata[serial] = NULL;
+        if (!host_exit(verify->host, worker, &verify->error))
+            return false;
+    }
+    return true;
+}
+
+static bool
+exec_worker(struct verify *verify, struct worker *worker,
+            const struct operation *op)
+{
+    return host_exit(verify->host, worker, &verify->error) &&
+           start_worker(verify, op->task) && end_workers(verify);
+}
+
+/* ---- comparison ---- */
+
+/* What getrusage() shows: exceptions that were resolved, and populating. */
+static uint64_t
+simulated_faults(const struct mm_counters *counters)
+{
+    return counters->fault_count - counters->fault_segv_count -
+           counters->fault_bus_count + counters->populate_fault_count +
+           counters->fault_spurious_count;
+}
+
+static void
+compare_faults(struct verify *verify, const struct worker *worker)
+{
+    uint64_t host = worker->fault_count - verify->faults_before;
+    uint64_t simulated = simulated_faults(&verify->replay->machine->counters) -
+                         simulated_faults(&verify->before);
+
+    if (host != simulated)
+        g_string_append_printf(verify->difference,
+                               "faults differ: host %" PRIu64
+                               ", simulated %" PRIu64 "\n",
+                               host, simulated);
+}
+
+/* Whether an older task shares the address space: it was compared already. */
+static bool
+is_compared(const struct task *task)
+{
+    for (const struct task *older = task->prev; older; older = older->prev)
+        if (older->mm == task->mm)
+            return true;
+    return false;
+}
+
+/* Only the acting process and its child can have changed but for what they
+ * share with others: pages. */
+static bool
+compare_states(struct verify *verify, const struct operation *op)
+{
+    struct machine *machine = verify->replay->machine;
+
+    for (const struct task *task = machine->tasks; task; task = task->next) {
+        struct worker *worker = worker_of(verify, task);
+        bool is_acting = op->task && task->mm == op->task->mm;
+        size_t length = verify->difference->len;
+        if (!worker || !task->mm || is_compared(task))
+            continue;
+        if (!state_compare(&verify->reader, worker, task->mm,
+                           is_acting || task == verify->born ? STATE_ALL
+                                                             : STATE_PAGES,
+                           verify->difference, &verify->error))
+            return false;
+        if (length == 0 && verify->difference->len > 0 && !is_acting)
+            g_string_append_printf(verify->difference, "in task %" PRIu64 "\n",
+                                   replay_task_id(verify->replay, task));
+    }
+    return true;
+}
+
+static bool
+carry_out(struct verify *verify, const struct operation *op)
+{
+    struct worker *worker = worker_of(verify, op->task);
+
+    if (op->call->kind == CALL_START)
+        return op->result < 0 || start_worker(verify, op->child);
+    if (!worker)
+        return sim_fail(&verify->error, SIM_ERROR_FAILED,
+                        "a task has no process on the host");
+    verify->faults_before = worker->fault_count;
+    switch ((int)op->call->kind) {
+    case CALL_TOUCH:
+        return do_touch(verify, worker, op);
+    case CALL_FORK:
+    case CALL_VFORK:
+    case CALL_THREAD:
+        return fork_worker(verify, worker, op);
+    case CALL_EXEC:
+        return exec_worker(verify, worker, op);
+    case CALL_EXIT:
+    case CALL_EXIT_GROUP:
+        return end_workers(verify);
+    default:
+        return do_syscall(verify, worker, op);
+    }
+}
+
+/* The simulation went first: what it needs, the host is about to need. */
+static bool
+check_memory(struct verify *verify)
+{
+    const struct machine *machine = verify->replay->machine;
+    uint64_t used =
+        machine->gauge[GAUGE_anon_bytes] + machine->gauge[GAUGE_file_bytes];
+
+    if (used > verify->memory_limit_bytes)
+        return sim_fail(&verify->error, SIM_ERROR_FAILED,
+                        "the trace needs more than a quarter of this host's "
+                        "free memory: not carried out");
+    if (machine->gauge[GAUGE_task_count] > WORKER_COUNT_MAX)
+        return sim_fail(&verify->error, SIM_ERROR_FAILED,
+                        "the trace needs more than %d processes at a time: "
+                        "not carried out",
+                        WORKER_COUNT_MAX);
+    return true;
+}
+
+static void
+count_coverage(struct verify *verify, const struct operation *op)
+{
+    const struct mm_counters *counters = &verify->replay->machine->counters;
+
+    if (verify->wishes->coverage)
+        coverage_call(verify->wishes->coverage, op, verify->ranges,
+                      counters->fault_zero_break_count -
+                          verify->before.fault_zero_break_count);
+}
+
+static void
+on_call(void *data, const struct operation *op)
+{
+    struct verify *verify = data;
+    bool compares = verify->replay->next_event >= verify->wishes->state_from;
+
+    verify->born = NULL;
+    count_coverage(verify, op);
+    if (!check_memory(verify) || !carry_out(verify, op))
+        return;
+    struct worker *worker = worker_of(verify, op->task);
+    if (worker && op->call->kind != CALL_EXEC)
+        compare_faults(verify, worker);
+    host_drain_batches(verify->host);
+    if (compares)
+        compare_states(verify, op);
+}
+
+/* ---- the run ---- */
+
+static uint64_t
+memory_limit_bytes(void)
+{
+    g_autofree char *text = NULL;
+    const char *at;
+
+    if (!g_file_get_contents("/proc/meminfo", &text, NULL, NULL) ||
+        !(at = strstr(text, "MemAvailable:")))
+        return UINT64_C(1) << 30;
+    return g_ascii_strtoull(at + strlen("MemAvailable:"), NULL, 10) * 1024 / 4;
+}
+
+static bool
+open_files(struct verify *verify)
+{
+    const struct trace *trace = verify->replay->trace;
+
+    verify->files = g_new0(int, trace->files->len + 1);
+    for (size_t i = 0; i < trace->files->len; i++) {
+        const struct trace_file *file =
+            &g_array_index(trace->files, struct trace_file, i);
+        verify->files[i] =
+            host_add_file(verify->host, file->size_bytes, file->is_shmem,
+                          file->is_cold, &verify->error);
+        if (verify->files[i] < 0)
+            return false;
+    }
+    return true;
+}
+
+/* Ranges of the address space that the next event acts on. */
+static void
+note_ranges(struct verify *verify)
+{
+    const struct replay *replay = verify->replay;
+    const struct trace_event *event = &g_array_index(
+        replay->trace->events, struct trace_event, replay->next_event);
+    const struct task *task =
+        event->task == TRACE_NONE ? NULL : replay->tasks[event->task];
+
+    g_clear_pointer(&verify->ranges, g_array_unref);
+    if (verify->wishes->coverage && task && task->mm)
+        verify->ranges = coverage_ranges(task->mm);
+}
+
+/* Until the end, the first difference, or an error. */
+static void
+run_events(struct verify *verify)
+{
+    struct replay *replay = verify->replay;
+    size_t count = replay->trace->events->len;
+
+    while (replay->next_event < count && verify->difference->len == 0 &&
+           !verify->error) {
+        verify->before = replay->machine->counters;
+        note_ranges(verify);
+        replay_run(replay, replay->next_event + 1, UINT64_MAX);
+    }
+}
+
+static void
+fill_result(const struct verify *verify, struct verify_result *result)
+{
+    const struct replay *replay = verify->replay;
+
+    *result = (struct verify_result){
+        .event_count = replay->next_event,
+        .differs = verify->difference->len > 0,
+        .sees_frames = state_sees_frames(&verify->reader),
+    };
+    if (!result->differs)
+        return;
+    result->event = replay->next_event - 1;
+    result->line =
+        g_array_index(replay->trace->events, struct trace_event, result->event)
+            .line;
+    result->difference = g_strdup(verify->difference->str);
+}
+
+bool
+verify_trace(const struct trace *trace, const struct setup *setup,
+             const struct verify_wishes *wishes, struct verify_result *result,
+             GError **error)
+{
+    struct verify verify = {.wishes = wishes};
+    struct host *host = host_open(error);
+
+    if (!host)
+        return false;
+    verify.host = host;
+    verify.replay = replay_open(trace, setup, NULL);
+    verify.observer = (struct replay_observer){
+        .runs = g_array_new(FALSE, FALSE, sizeof(struct touch_run)),
+        .call = on_call,
+        .data = &verify,
+    };
+    verify.replay->observer = &verify.observer;
+    verify.workers = g_ptr_array_new();
+    verify.refusals = g_array_new(FALSE, FALSE, sizeof(struct host_refusal));
+    verify.difference = g_string_new(NULL);
+    verify.memory_limit_bytes = memory_limit_bytes();
+    state_open(&verify.reader);
+    if (open_files(&verify))
+        run_events(&verify);
+    fill_result(&verify, result);
+    state_close(&verify.reader);
+    g_string_free(verify.difference, TRUE);
+    g_array_unref(verify.refusals);
+    g_array_unref(verify.observer.runs);
+    g_clear_pointer(&verify.ranges, g_array_unref);
+    g_ptr_array_unref(verify.workers);
+    g_free(verify.files);
+    replay_close(verify.replay);
+    host_close(host);
+    if (!verify.error)
+        return true;
+    verify_result_clear(result);
+    g_propagate_error(error, verify.error);
+    return false;
+}
+
+void
+verify_result_clear(struct verify_result *result)
+{
+    g_clear_pointer(&result->difference, g_free);
+}
+
+/* ---- the setup ---- */
+
+/* "6.18.44-x" as the presets count: 6018044. */
+static uint32_t
+host_version(void)
+{
+    struct utsname names;
+    unsigned major = 0, minor = 0;
+    char *at;
+
+    if (uname(&names) < 0)
+        return 0;
+    major = (unsigned)g_ascii_strtoull(names.release, &at, 10);
+    if (*at == '.')
+        minor = (unsigned)g_ascii_strtoull(at + 1, NULL, 10);
+    return major * 1000000 + minor * 1000 + 999;
+}
+
+static const struct kernel_file *
+nearest_preset(struct catalog *catalog, GError **error)
+{
+    g_auto(GStrv) names = catalog_kernel_names(catalog);
+    const struct kernel_file *best = NULL;
+    uint32_t host = host_version();
+
+    for (char **name = names; *name; name++) {
+        const struct kernel_file *file = catalog_kernel(catalog, *name, error);
+        if (!file)
+            return NULL;
+        if (file->kernel.version <= host &&
+            (!best || file->kernel.version >= best->kernel.version))
+            best = file;
+    }
+    if (!best)
+        sim_fail(error, SIM_ERROR_FAILED,
+                 "no preset is as old as this host's kernel");
+    return best;
+}
+
+static char *
+sysctl_text(const char *name)
+{
+    g_autofree char *path = g_strdup_printf("/proc/sys/vm/%s", name);
+    char *text = NULL;
+
+    return g_file_get_contents(path, &text, NULL, NULL) ? g_strstrip(text)
+                                                        : NULL;
+}
+
+bool
+verify_setup(struct setup *setup, struct catalog *catalog, bool *is_exact,
+             GError **error)
+{
+    const struct kernel_file *kernel = nearest_preset(catalog, error);
+    g_autofree char *overcommit = sysctl_text("overcommit_memory");
+    g_autofree char *map_count = sysctl_text("max_map_count");
+    g_autofree char *ram = NULL;
+    uint64_t ram_bytes = memory_limit_bytes() * 4;
+
+    if (!kernel)
+        return false;
+    ram = g_strdup_printf("%" PRIu64, page_floor(MAX(ram_bytes, 1 << 28)));
+    const struct setup_choice choices[] = {
+        {SETUP_KERNEL, NULL, kernel->name},
+        {SETUP_MACHINE, NULL, "x86-64"},
+        {SETUP_RAM, NULL, ram},
+        {SETUP_CPUS, NULL, "1"},
+        {SETUP_SYSCTL, "vm.overcommit_memory", overcommit ? overcommit : "0"},
+        {SETUP_SYSCTL, "vm.max_map_count", map_count ? map_count : "65530"},
+        {SETUP_POLICY, "thp", "never"},
+    };
+    *is_exact = host_version() / 1000 == kernel->kernel.version / 1000 &&
+                kernel->kernel.version >= 6018000;
+    return setup_create(setup, catalog, choices, G_N_ELEMENTS(choices), 1,
+                        error);
+}

@@ -1,0 +1,51 @@
+/*
+ * Carrying a trace out on the simulated machine and on this host's kernel at
+ * once, comparing after every event.
+ *
+ * The simulation leads: what an event means is resolved by it, and the host
+ * does the same call with the same addresses, so the first difference is found
+ * where it arises.
+ *
+ * Compared: result and errno, which pages a touch was refused, the number of
+ * faults as getrusage() shows them, and everything that sim/verify_state.h
+ * lists, of all processes.
+ *
+ * Not carried out: waiting, time, memory pressure (`hog`), ptrace.  exec
+ * begins a fresh worker; the special mappings of a recording (vdso, vvar)
+ * become private file mappings.
+ */
+#pragma once
+
+#include "sim/setup.h"
+#include "traces/trace.h"
+
+#include <glib.h>
+
+struct verify_coverage;
+
+struct verify_wishes {
+    /* State is compared from the event with this index on; results and faults
+     * always are. */
+    size_t state_from;
+    struct verify_coverage *coverage;  // NULL: nobody counts
+};
+
+struct verify_result {
+    size_t event_count;  // carried out
+    bool differs;
+    size_t event;      // 0-based: where the difference was found
+    uint64_t line;     // of the trace
+    char *difference;  // in words, some lines; NULL when none
+    bool sees_frames;  // classes of present pages were compared
+};
+
+/* false and *error when the host cannot carry the trace out. */
+bool verify_trace(const struct trace *trace, const struct setup *setup,
+                  const struct verify_wishes *wishes,
+                  struct verify_result *result, GError **error);
+void verify_result_clear(struct verify_result *result);
+
+/* The setup that imitates this host: its newest preset, no THP, one CPU.
+ * *is_exact: the preset is the host's own version. */
+bool verify_setup(struct setup *setup, struct catalog *catalog, bool *is_exact,
+                  GError **error);

@@ -1,0 +1,617 @@
+/*
+ * Workers: starting them, and making them do one thing at a time.
+ */
+#include "sim/verify_host.h"
+
+#include "mm/types.h"
+#include "sim/error.h"
+#include "sim/verify_image.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/user.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TASK_SIZE      UINT64_C(0x7ffffffff000)
+#define STACK_ROOM_MIN (UINT64_C(128) << 20)
+#define STACK_GAP      (UINT64_C(256) << PAGE_SHIFT)
+#define FILE_BYTES_MAX (UINT64_C(1) << 30)  // all temporary files together
+/* No canonical address: an access raises a fault that is not a page fault. */
+#define NOWHERE (UINT64_C(1) << 63)
+
+struct host {
+    GPtrArray *workers;     // struct worker *, living
+    GArray *files;          // int: descriptors
+    uint64_t file_bytes;    // of them together
+    void *drain_page;       // anonymous, never touched
+    cpu_set_t cpus_before;  // where the caller might run
+};
+
+/* ---- stops ---- */
+
+static bool
+fail_errno(GError **error, const char *what)
+{
+    return sim_fail(error, SIM_ERROR_FAILED, "worker: %s: %s", what,
+                    g_strerror(errno));
+}
+
+/* Wait until the worker stops; its status as of wait(). */
+static bool
+wait_stop(struct worker *worker, int *status, GError **error)
+{
+    struct rusage usage;
+
+    while (wait4(worker->pid, status, __WALL, &usage) < 0)
+        if (errno != EINTR)
+            return fail_errno(error, "wait");
+    if (!WIFSTOPPED(*status))
+        return sim_fail(error, SIM_ERROR_FAILED,
+                        "a worker died unexpectedly (status 0x%x)", *status);
+    worker->fault_count = (uint64_t)usage.ru_minflt + (uint64_t)usage.ru_majflt;
+    return true;
+}
+
+/* Let the worker run until it stops for anything but the end of a child. */
+static bool
+resume(struct worker *worker, int *status, GError **error)
+{
+    do {
+        if (ptrace(PTRACE_CONT, worker->pid, NULL, NULL) < 0)
+            return fail_errno(error, "continue");
+        if (!wait_stop(worker, status, error))
+            return false;
+    } while (WSTOPSIG(*status) == SIGCHLD || WSTOPSIG(*status) == SIGSTOP);
+    return true;
+}
+
+static bool
+get_registers(const struct worker *worker, struct user_regs_struct *registers,
+              GError **error)
+{
+    return ptrace(PTRACE_GETREGS, worker->pid, NULL, registers) == 0 ||
+           fail_errno(error, "read registers");
+}
+
+/* Run from the registers on until the worker stops. */
+static bool
+run_from(struct worker *worker, struct user_regs_struct *registers, int *status,
+         GError **error)
+{
+    registers->orig_rax = UINT64_MAX;  // nothing to restart
+    registers->eflags = 0x202;
+    if (ptrace(PTRACE_SETREGS, worker->pid, NULL, registers) < 0)
+        return fail_errno(error, "set registers");
+    return resume(worker, status, error);
+}
+
+static bool
+expect_breakpoint(int status, GError **error)
+{
+    if (WSTOPSIG(status) == SIGTRAP)
+        return true;
+    return sim_fail(error, SIM_ERROR_FAILED, "a worker got signal %d",
+                    WSTOPSIG(status));
+}
+
+/* ---- calls ---- */
+
+static bool
+begin_call(struct worker *worker, long number, const uint64_t args[6],
+           int *status, GError **error)
+{
+    struct user_regs_struct registers;
+
+    if (!get_registers(worker, &registers, error))
+        return false;
+    registers.rip = worker->code_at + IMAGE_SYSCALL;
+    registers.rax = (uint64_t)number;
+    registers.rdi = args[0];
+    registers.rsi = args[1];
+    registers.rdx = args[2];
+    registers.r10 = args[3];
+    registers.r8 = args[4];
+    registers.r9 = args[5];
+    return run_from(worker, &registers, status, error);
+}
+
+bool
+host_call(struct worker *worker, long number, const uint64_t args[6],
+          int64_t *result, GError **error)
+{
+    struct user_regs_struct registers;
+    int status;
+
+    if (!begin_call(worker, number, args, &status, error) ||
+        !expect_breakpoint(status, error) ||
+        !get_registers(worker, &registers, error))
+        return false;
+    *result = (int64_t)registers.rax;
+    return true;
+}
+
+/* A call that the sandbox itself needs and that must not fail. */
+static bool
+must_call(struct worker *worker, const char *what, long number,
+          const uint64_t args[6], GError **error)
+{
+    int64_t result;
+
+    if (!host_call(worker, number, args, &result, error))
+        return false;
+    if (result >= 0)
+        return true;
+    return sim_fail(error, SIM_ERROR_FAILED, "worker: %s: %s", what,
+                    g_strerror((int)-result));
+}
+
+/* ---- touches ---- */
+
+static void
+add_refusal(GArray *refusals, uint64_t index, int signal)
+{
+    struct host_refusal refusal = {index, signal == SIGBUS};
+
+    g_array_append_val(refusals, refusal);
+}
+
+/* Reads and writes: the loop goes on behind every page that is refused. */
+static bool
+touch_data(struct worker *worker, enum image_entry entry, uint64_t start,
+           uint64_t stride, uint64_t count, GArray *refusals, GError **error)
+{
+    struct user_regs_struct registers;
+    int status;
+
+    if (!get_registers(worker, &registers, error))
+        return false;
+    registers.rdi = start;
+    registers.rsi = stride;
+    registers.rcx = count;
+    while (registers.rcx > 0) {
+        registers.rip = worker->code_at + entry;
+        if (!run_from(worker, &registers, &status, error))
+            return false;
+        if (WSTOPSIG(status) == SIGTRAP)
+            return true;
+        if (!get_registers(worker, &registers, error))
+            return false;
+        add_refusal(refusals, count - registers.rcx, WSTOPSIG(status));
+        registers.rdi += stride;
+        registers.rcx--;
+    }
+    return true;
+}
+
+/*
+ * Fetches: memory of a worker is all zeroes, which is an instruction that
+ * writes to [rax].  With rax nowhere it faults without a page fault when the
+ * fetch was granted.
+ */
+static bool
+touch_code(struct worker *worker, uint64_t start, uint64_t stride,
+           uint64_t count, GArray *refusals, GError **error)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        struct user_regs_struct registers;
+        siginfo_t info;
+        int status;
+
+        if (!get_registers(worker, &registers, error))
+            return false;
+        registers.rip = start + i * stride;
+        registers.rax = NOWHERE;
+        if (!run_from(worker, &registers, &status, error))
+            return false;
+        if (ptrace(PTRACE_GETSIGINFO, worker->pid, NULL, &info) < 0)
+            return fail_errno(error, "read signal");
+        if (WSTOPSIG(status) == SIGBUS || info.si_code != SI_KERNEL)
+            add_refusal(refusals, i, WSTOPSIG(status));
+    }
+    return true;
+}
+
+/* A call that copies eight bytes and changes nothing: a bad `how` is found
+ * only after the set was read; no signal is ever pending, so zeroes are
+ * written. */
+static bool
+touch_from_kernel(struct worker *worker, bool is_write, uint64_t start,
+                  uint64_t stride, uint64_t count, GArray *refusals,
+                  GError **error)
+{
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t addr = start + i * stride;
+        const uint64_t read_args[6] = {99, addr, 0, 8};
+        const uint64_t write_args[6] = {addr, 8};
+        int64_t result;
+
+        if (!host_call(worker,
+                       is_write ? SYS_rt_sigpending : SYS_rt_sigprocmask,
+                       is_write ? write_args : read_args, &result, error))
+            return false;
+        if (result == -EFAULT)
+            add_refusal(refusals, i, SIGSEGV);
+    }
+    return true;
+}
+
+bool
+host_touch(struct worker *worker, enum host_access access, uint64_t start,
+           uint64_t stride, uint64_t count, GArray *refusals, GError **error)
+{
+    switch (access) {
+    case HOST_READ:
+    case HOST_WRITE:
+        return touch_data(worker,
+                          access == HOST_READ ? IMAGE_READ : IMAGE_WRITE, start,
+                          stride, count, refusals, error);
+    case HOST_EXECUTE:
+        return touch_code(worker, start, stride, count, refusals, error);
+    case HOST_KERNEL_READ:
+    case HOST_KERNEL_WRITE:
+        return touch_from_kernel(worker, access == HOST_KERNEL_WRITE, start,
+                                 stride, count, refusals, error);
+    }
+    return true;
+}
+
+/* ---- life ---- */
+
+static struct worker *
+worker_new(struct host *host, pid_t pid)
+{
+    struct worker *worker = g_new0(struct worker, 1);
+
+    worker->pid = pid;
+    worker->code_at = HOST_CODE_ADDR;
+    worker->smaps = worker->pagemap = worker->status = -1;
+    g_ptr_array_add(host->workers, worker);
+    return worker;
+}
+
+static void
+worker_free(void *data)
+{
+    struct worker *worker = data;
+
+    for (int *fd = &worker->smaps; fd <= &worker->status; fd++)
+        if (*fd >= 0)
+            close(*fd);
+    g_free(worker);
+}
+
+/* Kill one that may be anywhere. */
+static void
+worker_kill(struct worker *worker)
+{
+    int status;
+
+    kill(worker->pid, SIGKILL);
+    while (waitpid(worker->pid, &status, __WALL) >= 0 && !WIFEXITED(status) &&
+           !WIFSIGNALED(status))
+        ;
+}
+
+/* RLIMIT_STACK under which the kernel puts mmap_base there; 0: it cannot. */
+static uint64_t
+stack_limit_for(uint64_t mmap_base)
+{
+    uint64_t room = TASK_SIZE - mmap_base;
+
+    if (mmap_base > TASK_SIZE || room < STACK_ROOM_MIN ||
+        room > TASK_SIZE / 6 * 5)
+        return 0;
+    return room - STACK_GAP;
+}
+
+/* In the new process: only what is safe between fork and exec. */
+static void
+become_worker(const char *path, uint64_t stack_limit)
+{
+    static char *const argv[] = {(char *)"vmsim-worker", NULL};
+    static char *const envp[] = {NULL};
+    struct rlimit stack = {stack_limit, RLIM_INFINITY};
+    struct rlimit core = {0, 0};
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    signal(SIGCHLD, SIG_IGN);  // children of workers leave nothing behind
+    setpgid(0, 0);             // Ctrl-C is the caller's
+    setrlimit(RLIMIT_CORE, &core);
+    if (personality(ADDR_NO_RANDOMIZE) < 0 ||
+        prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0) < 0 ||
+        setrlimit(RLIMIT_STACK, &stack) < 0 ||
+        ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+        _exit(126);
+    execve(path, argv, envp);
+    _exit(127);
+}
+
+/* Move the code page to its place and unmap everything else. */
+static bool
+empty_address_space(struct worker *worker, int image, uint64_t brk_start,
+                    GError **error)
+{
+    const uint64_t map[6] = {HOST_CODE_ADDR,        PAGE_BYTES,
+                             PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED,
+                             (uint64_t)image,       0};
+    const uint64_t below[6] = {0, HOST_CODE_ADDR};
+    const uint64_t above[6] = {HOST_CODE_ADDR + PAGE_BYTES,
+                               TASK_SIZE - HOST_CODE_ADDR - PAGE_BYTES};
+
+    worker->code_at = brk_start - PAGE_BYTES;
+    if (!must_call(worker, "map the code", SYS_mmap, map, error))
+        return false;
+    worker->code_at = HOST_CODE_ADDR;
+    return must_call(worker, "unmap", SYS_munmap, below, error) &&
+           must_call(worker, "unmap", SYS_munmap, above, error);
+}
+
+static bool
+set_limit(const struct worker *worker, enum __rlimit_resource resource,
+          uint64_t bytes, GError **error)
+{
+    struct rlimit limit;
+
+    if (prlimit(worker->pid, resource, NULL, &limit) == 0) {
+        limit.rlim_cur = MIN(bytes, limit.rlim_max);
+        if (limit.rlim_cur == bytes &&
+            prlimit(worker->pid, resource, &limit, NULL) == 0)
+            return true;
+    }
+    return sim_fail(error, SIM_ERROR_FAILED,
+                    "worker: a limit of %" PRIu64 " bytes is not allowed here",
+                    bytes);
+}
+
+static bool
+set_limits(struct worker *worker, const struct host_layout *layout,
+           GError **error)
+{
+    const uint64_t ids[6] = {layout->uid, layout->uid, layout->uid};
+    uint64_t as = layout->rlimit_as;
+
+    if (as != UINT64_MAX)
+        as += PAGE_BYTES;  // the code page is not the trace's
+    return set_limit(worker, RLIMIT_STACK, layout->rlimit_stack, error) &&
+           set_limit(worker, RLIMIT_MEMLOCK, layout->rlimit_memlock, error) &&
+           set_limit(worker, RLIMIT_AS, as, error) &&
+           (layout->uid == geteuid() || must_call(worker, "become another user",
+                                                  SYS_setresuid, ids, error));
+}
+
+static bool
+prepare_worker(struct worker *worker, int image,
+               const struct host_layout *layout, GError **error)
+{
+    int status;
+
+    if (!wait_stop(worker, &status, error))
+        return false;
+    if (ptrace(PTRACE_SETOPTIONS, worker->pid, NULL,
+               PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE) <
+        0)
+        return fail_errno(error, "ptrace");
+    return empty_address_space(worker, image, layout->brk_start, error) &&
+           set_limits(worker, layout, error);
+}
+
+struct worker *
+host_start(struct host *host, const struct host_layout *layout, GError **error)
+{
+    uint64_t stack_limit = stack_limit_for(layout->mmap_base);
+    int image;
+
+    if (stack_limit == 0 || layout->brk_start <= PAGE_BYTES ||
+        layout->brk_start & ~PAGE_MASK) {
+        sim_fail(error, SIM_ERROR_FAILED,
+                 "this host cannot begin mmap at 0x%" PRIx64
+                 " and the heap at 0x%" PRIx64,
+                 layout->mmap_base, layout->brk_start);
+        return NULL;
+    }
+    image = image_create(layout->brk_start, error);
+    if (image < 0)
+        return NULL;
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", image);
+    pid_t pid = fork();
+    if (pid == 0)
+        become_worker(path, stack_limit);
+    struct worker *worker = pid > 0 ? worker_new(host, pid) : NULL;
+    if (!worker)
+        fail_errno(error, "fork");
+    else if (!prepare_worker(worker, image, layout, error))
+        worker = NULL;  // host_close() ends it
+    close(image);
+    return worker;
+}
+
+/* The parent has stopped in the middle of the call. */
+static struct worker *
+adopt_child(struct host *host, struct worker *parent, GError **error)
+{
+    unsigned long pid;
+    struct worker *child;
+    int status;
+
+    if (ptrace(PTRACE_GETEVENTMSG, parent->pid, NULL, &pid) < 0) {
+        fail_errno(error, "fork");
+        return NULL;
+    }
+    child = worker_new(host, (pid_t)pid);
+    if (!wait_stop(child, &status, error) || !resume(child, &status, error) ||
+        !expect_breakpoint(status, error) || !resume(parent, &status, error) ||
+        !expect_breakpoint(status, error))
+        return NULL;
+    return child;
+}
+
+struct worker *
+host_fork(struct host *host, struct worker *parent, bool shares_memory,
+          int64_t *result, GError **error)
+{
+    const uint64_t args[6] = {(shares_memory ? CLONE_VM | CLONE_FILES : 0) |
+                              SIGCHLD};
+    struct user_regs_struct registers;
+    int status;
+
+    if (!begin_call(parent, SYS_clone, args, &status, error) ||
+        !expect_breakpoint(status, error))
+        return NULL;
+    *result = 0;
+    if (status >> 16)  // PTRACE_EVENT_FORK or _CLONE
+        return adopt_child(host, parent, error);
+    if (get_registers(parent, &registers, error))
+        *result = (int64_t)registers.rax;
+    return NULL;
+}
+
+bool
+host_exit(struct host *host, struct worker *worker, GError **error)
+{
+    struct user_regs_struct registers;
+    int status;
+
+    if (!get_registers(worker, &registers, error))
+        return false;
+    registers.rip = worker->code_at + IMAGE_SYSCALL;
+    registers.rax = SYS_exit_group;
+    registers.rdi = 0;
+    registers.orig_rax = UINT64_MAX;
+    ptrace(PTRACE_SETREGS, worker->pid, NULL, &registers);
+    do {
+        ptrace(PTRACE_CONT, worker->pid, NULL, NULL);
+        if (waitpid(worker->pid, &status, __WALL) < 0)
+            return fail_errno(error, "exit");
+    } while (!WIFEXITED(status) && !WIFSIGNALED(status));
+    g_ptr_array_remove(host->workers, worker);
+    worker_free(worker);
+    return true;
+}
+
+/* ---- the sandbox ---- */
+
+/* Everybody on one CPU, so that its batches of pages are the only ones. */
+static bool
+pin(struct host *host, GError **error)
+{
+    cpu_set_t one;
+    int cpu = sched_getcpu();
+
+    CPU_ZERO(&one);
+    CPU_SET((size_t)MAX(cpu, 0), &one);
+    if (sched_getaffinity(0, sizeof(host->cpus_before), &host->cpus_before) ==
+            0 &&
+        sched_setaffinity(0, sizeof(one), &one) == 0)
+        return true;
+    return sim_fail(error, SIM_ERROR_FAILED, "cannot stay on one CPU: %s",
+                    g_strerror(errno));
+}
+
+struct host *
+host_open(GError **error)
+{
+    struct host *host = g_new0(struct host, 1);
+
+    if (!pin(host, error)) {
+        g_free(host);
+        return NULL;
+    }
+    host->workers = g_ptr_array_new();
+    host->files = g_array_new(FALSE, FALSE, sizeof(int));
+    host->drain_page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return host;
+}
+
+void
+host_close(struct host *host)
+{
+    if (!host)
+        return;
+    for (guint i = 0; i < host->workers->len; i++) {
+        worker_kill(host->workers->pdata[i]);
+        worker_free(host->workers->pdata[i]);
+    }
+    g_ptr_array_unref(host->workers);
+    for (guint i = 0; i < host->files->len; i++)
+        close(g_array_index(host->files, int, i));
+    g_array_unref(host->files);
+    munmap(host->drain_page, PAGE_BYTES);
+    sched_setaffinity(0, sizeof(host->cpus_before), &host->cpus_before);
+    g_free(host);
+}
+
+void
+host_drain_batches(struct host *host)
+{
+    madvise(host->drain_page, PAGE_BYTES, MADV_FREE);
+}
+
+/* Bring every page into memory; twice, so that no read-ahead mark is left. */
+static void
+read_whole(int fd, uint64_t size_bytes)
+{
+    static const size_t chunk_bytes = 1 << 17;
+    g_autofree char *chunk = g_malloc(chunk_bytes);
+
+    for (int pass = 0; pass < 2; pass++)
+        for (uint64_t at = 0; at < size_bytes; at += chunk_bytes)
+            if (pread(fd, chunk, chunk_bytes, (off_t)at) < 0)
+                return;
+}
+
+static int
+temporary_file(bool is_shmem)
+{
+    g_autofree char *path =
+        g_build_filename(g_get_tmp_dir(), "vmsim-verify-XXXXXX", NULL);
+    int fd;
+
+    if (is_shmem)
+        return memfd_create("vmsim-verify", 0);
+    fd = mkstemp(path);
+    if (fd >= 0)
+        unlink(path);
+    return fd;
+}
+
+int
+host_add_file(struct host *host, uint64_t size_bytes, bool is_shmem,
+              bool is_cold, GError **error)
+{
+    int fd;
+
+    host->file_bytes += size_bytes;
+    if (host->file_bytes < size_bytes || host->file_bytes > FILE_BYTES_MAX) {
+        sim_fail(error, SIM_ERROR_FAILED,
+                 "the files of the trace are larger than 1G together: not "
+                 "carried out on this host");
+        return -1;
+    }
+    fd = temporary_file(is_shmem);
+    if (fd >= 0)
+        g_array_append_val(host->files, fd);
+    if (fd < 0 || ftruncate(fd, (off_t)size_bytes) < 0) {
+        sim_fail(error, SIM_ERROR_FAILED, "temporary file: %s",
+                 g_strerror(errno));
+        return -1;
+    }
+    if (is_cold)
+        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+    else if (!is_shmem)
+        read_whole(fd, size_bytes);
+    return fd;
+}

@@ -1,0 +1,472 @@
+/*
+ * What random programs do, and where.
+ *
+ * Places are few and overlap, so that calls meet each other's VMAs: two
+ * windows of 48 pages with a border of page tables in the middle (of 2 MiB and
+ * of 1 GiB), a window of some MiB, regions that the kernel places, the heap
+ * and the stack.  Touches prefer pages that were touched before.
+ *
+ * Left out: cold files (read-ahead is not modelled), `hog`, exec, nozero and
+ * vrange (no such call on hosts).
+ */
+#include "sim/verify_random.h"
+
+#include "mm/types.h"
+#include "workloads/random.h"
+
+#include <inttypes.h>
+
+#define PROCESS_MAX    4
+#define REGION_COUNT   6
+#define RECENT_COUNT   24
+#define WINDOW_PAGES   48
+#define FILE_PAGES     56
+#define BIG_PAGES      2048
+#define WINDOW_2M      UINT64_C(0x10001e8000)  // a 2 MiB border in the middle
+#define WINDOW_1G      UINT64_C(0x107ffe8000)  // a 1 GiB border
+#define WINDOW_BIG     UINT64_C(0x1180000000)
+#define WINDOW_BIG_ODD UINT64_C(0x1180001000)  // sometimes not 2 MiB-aligned
+
+struct process {
+    uint64_t id;
+    uint64_t region_pages[REGION_COUNT];  // 0: the name was never bound
+    char *recent[RECENT_COUNT];           // addresses touched, or NULL
+};
+
+struct program {
+    struct random random;
+    GPtrArray *lines;
+    struct process processes[PROCESS_MAX];
+    size_t process_count;
+    struct process *current;
+    uint64_t next_id;
+    uint64_t uid;
+    bool can_change_uid;
+};
+
+/* A place, as the trace spells it. */
+struct place {
+    char text[64];
+    uint64_t room_pages;  // up to the end of what it lies in
+    uint64_t base;        // of its window, 0: not in a window
+};
+
+static uint64_t
+below(struct program *program, uint64_t bound)
+{
+    return random_below(&program->random, bound);
+}
+
+static bool
+one_in(struct program *program, uint64_t n)
+{
+    return below(program, n) == 0;
+}
+
+static const char *
+any_of(struct program *program, const char *const *words, size_t count)
+{
+    return words[below(program, count)];
+}
+#define ANY_OF(program, words) any_of(program, words, G_N_ELEMENTS(words))
+
+G_GNUC_PRINTF(2, 3)
+static void
+add_line(struct program *program, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_ptr_array_add(program->lines, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+/* ---- places ---- */
+
+static void
+window_place(struct program *program, uint64_t base, uint64_t pages,
+             struct place *place)
+{
+    uint64_t page = below(program, pages);
+    uint64_t addr = base + page * PAGE_BYTES;
+
+    if (one_in(program, 60))
+        addr += below(program, PAGE_BYTES);
+    g_snprintf(place->text, sizeof(place->text), "0x%" PRIx64, addr);
+    place->room_pages = pages - page;
+    place->base = base;
+}
+
+static void
+big_place(struct program *program, struct place *place)
+{
+    uint64_t base = one_in(program, 4) ? WINDOW_BIG_ODD : WINDOW_BIG;
+
+    window_place(program, base, BIG_PAGES, place);
+    if (!one_in(program, 2))
+        return;
+    uint64_t block = below(program, 4);
+    g_snprintf(place->text, sizeof(place->text), "0x%" PRIx64,
+               base + (block << 21));
+    place->room_pages = BIG_PAGES - block * 512;
+}
+
+/* In a region that the kernel placed, or false. */
+static bool
+region_place(struct program *program, struct place *place)
+{
+    size_t region = below(program, REGION_COUNT);
+    uint64_t pages = program->current->region_pages[region];
+
+    if (pages == 0)
+        return false;
+    uint64_t page = one_in(program, 2) ? 0 : below(program, pages);
+    g_snprintf(place->text, sizeof(place->text), "R%zu+%" PRIu64 "K", region,
+               page * 4);
+    place->room_pages = pages - page;
+    place->base = 0;
+    return true;
+}
+
+static struct place
+any_place(struct program *program)
+{
+    struct place place = {.room_pages = 8};
+    uint64_t chance = below(program, 100);
+
+    if (chance < 4)
+        g_snprintf(place.text, sizeof(place.text), "heap+%" PRIu64 "K",
+                   below(program, 40) * 4);
+    else if (chance < 8)
+        g_snprintf(place.text, sizeof(place.text), "stack-%" PRIu64 "K",
+                   (1 + below(program, one_in(program, 4) ? 2100 : 60)) * 4);
+    else if (chance < 13)
+        big_place(program, &place);
+    else if (chance >= 33 || !region_place(program, &place))
+        window_place(program, one_in(program, 2) ? WINDOW_2M : WINDOW_1G,
+                     WINDOW_PAGES, &place);
+    return place;
+}
+
+/* Bytes: few pages mostly, whole 2 MiB now and then where there is room. */
+static uint64_t
+any_length(struct program *program, const struct place *place)
+{
+    uint64_t pages =
+        one_in(program, 3) ? below(program, 20) : 1 + below(program, 6);
+
+    if (place->room_pages > 512 && one_in(program, 2))
+        pages = 512 * (1 + below(program, 3));
+    pages = MIN(pages, place->room_pages);
+    uint64_t length = pages * PAGE_BYTES;
+    if (length > 0 && one_in(program, 40))
+        length -= below(program, PAGE_BYTES - 1);
+    return length;
+}
+
+/* ---- calls ---- */
+
+static const char *
+any_prot(struct program *program)
+{
+    static const char *const prots[] = {"rw-", "rw-", "rw-", "rw-", "r--",
+                                        "r--", "---", "r-x", "rwx", "-w-"};
+
+    return ANY_OF(program, prots);
+}
+
+/* What is mapped: mostly private anonymous memory. */
+static void
+append_backing(struct program *program, const struct place *place,
+               GString *line)
+{
+    uint64_t chance = below(program, 12);
+    const char *sharing = one_in(program, 2) ? "shared" : "private";
+    uint64_t page = below(program, one_in(program, 4) ? 80 : 16);
+
+    if (chance >= 4) {
+        g_string_append(line, " anon,private");
+        return;
+    }
+    if (chance == 0) {
+        g_string_append(line, " anon,shared");
+        return;
+    }
+    if (place->base && !one_in(program, 4))
+        page = (g_ascii_strtoull(place->text, NULL, 16) - place->base) /
+               PAGE_BYTES;
+    g_string_append_printf(line, " %s,file=%s,off=%" PRIu64 "K", sharing,
+                           chance == 1 ? "shm" : "disk", page * 4);
+}
+
+static void
+append_mmap_flags(struct program *program, GString *line)
+{
+    static const char *const flags[] = {"noreserve", "noreserve", "populate",
+                                        "populate",  "stack",     "growsdown",
+                                        "locked"};
+
+    while (one_in(program, 6))
+        g_string_append_printf(line, ",%s", ANY_OF(program, flags));
+}
+
+static void
+do_mmap(struct program *program)
+{
+    struct place place = any_place(program);
+    uint64_t length = any_length(program, &place);
+    uint64_t chance = below(program, 10);
+    size_t region = below(program, REGION_COUNT);
+    g_autoptr(GString) line = g_string_new(NULL);
+    bool is_fixed = chance < 6 || chance == 9;
+
+    if (!is_fixed && one_in(program, 4))
+        length = (1 + below(program, 3)) << 21;
+    if (one_in(program, 200))
+        length = UINT64_C(1) << (46 + below(program, 18));
+    if (is_fixed)
+        g_string_append(line, "mmap W");
+    else
+        g_string_append_printf(line, "mmap R%zu", region);
+    g_string_append_printf(line, " %" PRIu64 " %s", length, any_prot(program));
+    append_backing(program, &place, line);
+    append_mmap_flags(program, line);
+    if (chance < 6)
+        g_string_append_printf(line, ",fixed at=%s", place.text);
+    else if (chance == 9)
+        g_string_append_printf(line, ",fixed-noreplace at=%s", place.text);
+    else if (chance < 8)
+        g_string_append_printf(line, " at=%s", place.text);
+    add_line(program, "%" PRIu64 " %s", program->current->id, line->str);
+    if (!is_fixed)
+        program->current->region_pages[region] =
+            CLAMP(length / PAGE_BYTES, 1, 1024);
+}
+
+static void
+do_munmap(struct program *program)
+{
+    struct place place = any_place(program);
+
+    add_line(program, "%" PRIu64 " munmap %s %" PRIu64, program->current->id,
+             place.text, any_length(program, &place));
+}
+
+static void
+do_mprotect(struct program *program)
+{
+    struct place place = any_place(program);
+
+    add_line(program, "%" PRIu64 " mprotect %s %" PRIu64 " %s",
+             program->current->id, place.text, any_length(program, &place),
+             any_prot(program));
+}
+
+static void
+do_mremap(struct program *program)
+{
+    struct place place = any_place(program);
+    struct place target = any_place(program);
+    uint64_t old_length = any_length(program, &place);
+    uint64_t new_length =
+        one_in(program, 2) ? old_length : any_length(program, &target);
+    size_t region = below(program, REGION_COUNT);
+    g_autoptr(GString) flags = g_string_new(NULL);
+    bool is_fixed = !one_in(program, 3);
+
+    if (!one_in(program, 6) || is_fixed)
+        g_string_append(flags, " maymove");
+    if (is_fixed)
+        g_string_append_printf(flags, " fixed at=%s", target.text);
+    if (one_in(program, 5))
+        g_string_append(flags, " dontunmap");
+    if (is_fixed)
+        g_string_append(flags, " as=W");
+    else
+        g_string_append_printf(flags, " as=R%zu", region);
+    if (!is_fixed)
+        program->current->region_pages[region] =
+            CLAMP(new_length / PAGE_BYTES, 1, 1024);
+    add_line(program, "%" PRIu64 " mremap %s %" PRIu64 " %" PRIu64 "%s",
+             program->current->id, place.text, old_length, new_length,
+             flags->str);
+}
+
+static void
+do_madvise(struct program *program)
+{
+    static const char *const advices[] = {"dontneed",
+                                          "dontneed",
+                                          "free",
+                                          "free",
+                                          "willneed",
+                                          "cold",
+                                          "pageout",
+                                          "hugepage",
+                                          "nohugepage",
+                                          "dontfork",
+                                          "dofork",
+                                          "wipeonfork",
+                                          "keeponfork",
+                                          "populate-read",
+                                          "populate-write",
+                                          "guard-install",
+                                          "guard-install",
+                                          "guard-remove",
+                                          "dontneed-locked",
+                                          "normal",
+                                          "random",
+                                          "sequential",
+                                          "mergeable",
+                                          "unmergeable",
+                                          "collapse"};
+    struct place place = any_place(program);
+
+    add_line(program, "%" PRIu64 " madvise %s %" PRIu64 " %s",
+             program->current->id, place.text, any_length(program, &place),
+             ANY_OF(program, advices));
+}
+
+static void
+do_lock(struct program *program)
+{
+    struct place place = any_place(program);
+
+    add_line(program, "%" PRIu64 " %s %s %" PRIu64, program->current->id,
+             one_in(program, 2) ? "mlock" : "munlock", place.text,
+             any_length(program, &place));
+}
+
+static void
+do_brk(struct program *program)
+{
+    add_line(program, "%" PRIu64 " brk %" PRIu64, program->current->id,
+             below(program, 40) * PAGE_BYTES +
+                 (one_in(program, 8) ? below(program, PAGE_BYTES) : 0));
+}
+
+static void
+do_remap_file_pages(struct program *program)
+{
+    struct place place = any_place(program);
+
+    add_line(program, "%" PRIu64 " remap_file_pages %s %" PRIu64 " %" PRIu64,
+             program->current->id, place.text, any_length(program, &place),
+             below(program, FILE_PAGES));
+}
+
+static void
+do_touch(struct program *program)
+{
+    static const char *const kinds[] = {"r", "r", "r", "w", "w", "w", "w", "x"};
+    struct place place = any_place(program);
+    uint64_t pages = 1 + (one_in(program, 3) ? below(program, 7) : 0);
+    size_t slot = below(program, RECENT_COUNT);
+    char **recent = &program->current->recent[slot];
+    const char *kind = ANY_OF(program, kinds);
+
+    if (place.room_pages > 512 && one_in(program, 8))
+        pages = 64;
+    if (*recent && !one_in(program, 3))
+        g_strlcpy(place.text, *recent, sizeof(place.text));
+    else if (kind[0] == 'w') {
+        g_free(*recent);
+        *recent = g_strdup(place.text);
+    }
+    add_line(program, "%" PRIu64 " %s %s %" PRIu64 "K%s", program->current->id,
+             kind, place.text, pages * 4,
+             kind[0] != 'x' && one_in(program, 10) ? " kernel" : "");
+}
+
+/* ---- processes ---- */
+
+static void
+start_process(struct program *program)
+{
+    uint64_t uid = program->uid;
+    struct process *process = &program->processes[program->process_count++];
+
+    *process = (struct process){.id = program->next_id++};
+    program->current = process;
+    if (program->can_change_uid && one_in(program, 4))
+        uid = 1000;
+    add_line(program, "%" PRIu64 " start uid=%" PRIu64 "%s%s", process->id, uid,
+             one_in(program, 4) ? " rlimit-memlock=256K" : "",
+             one_in(program, 6) ? " rlimit-as=24M" : "");
+}
+
+static void
+do_fork(struct program *program)
+{
+    struct process *parent = program->current;
+    struct process *child;
+
+    if (program->process_count == PROCESS_MAX)
+        return;
+    child = &program->processes[program->process_count++];
+    *child = *parent;
+    child->id = program->next_id++;
+    for (size_t i = 0; i < RECENT_COUNT; i++)
+        child->recent[i] = g_strdup(parent->recent[i]);
+    add_line(program, "%" PRIu64 " fork %" PRIu64, parent->id, child->id);
+}
+
+static void
+do_exit(struct program *program)
+{
+    struct process *process = program->current;
+
+    add_line(program, "%" PRIu64 " exit", process->id);
+    for (size_t i = 0; i < RECENT_COUNT; i++)
+        g_free(process->recent[i]);
+    *process = program->processes[--program->process_count];
+    if (program->process_count == 0)
+        start_process(program);
+}
+
+static void
+do_something(struct program *program)
+{
+    static const struct {
+        unsigned weight;
+        void (*act)(struct program *program);
+    } deeds[] = {
+        {36, do_touch},    {16, do_mmap},  {6, do_munmap},
+        {11, do_mprotect}, {8, do_mremap}, {14, do_madvise},
+        {3, do_lock},      {2, do_brk},    {1, do_remap_file_pages},
+        {2, do_fork},      {1, do_exit},
+    };
+    uint64_t chance = below(program, 100);
+    size_t deed = 0;
+
+    for (; chance >= deeds[deed].weight; deed++)
+        chance -= deeds[deed].weight;
+    program->current =
+        &program->processes[below(program, program->process_count)];
+    deeds[deed].act(program);
+}
+
+GPtrArray *
+random_program(uint64_t seed, size_t event_count, uint64_t uid,
+               bool can_change_uid)
+{
+    struct program program = {
+        .random = {seed},
+        .lines = g_ptr_array_new_with_free_func(g_free),
+        .next_id = 1,
+        .uid = uid,
+        .can_change_uid = can_change_uid,
+    };
+    enum { HEADER_LINES = 3 };
+
+    add_line(&program, "#vmtrace 1");
+    add_line(&program, "0 file disk %dK disk cached", FILE_PAGES * 4);
+    add_line(&program, "0 file shm %dK shmem", FILE_PAGES * 4);
+    start_process(&program);
+    while (program.lines->len < event_count + HEADER_LINES)
+        do_something(&program);
+    for (size_t i = 0; i < program.process_count; i++)
+        for (size_t k = 0; k < RECENT_COUNT; k++)
+            g_free(program.processes[i].recent[k]);
+    return program.lines;
+}

@@ -1,0 +1,192 @@
+/*
+ * Delta debugging: cut behind the difference, then leave out whole tasks, then
+ * ever smaller runs of lines, until no single line can go.
+ *
+ * A candidate that is no trace any more (a name or task is missing) counts as
+ * one without a difference.  Any difference will do, not only the first one:
+ * the shorter trace is the better test.
+ */
+#include "sim/verify_shrink.h"
+
+#include "sim/error.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+struct shrink {
+    const struct setup *setup;
+    GPtrArray *lines;  // the shortest that differ; not owned strings
+    struct verify_result *result;
+    GError *error;
+};
+
+static GString *
+join(const GPtrArray *lines)
+{
+    GString *text = g_string_new(NULL);
+
+    for (guint i = 0; i < lines->len; i++)
+        g_string_append_printf(text, "%s\n", (const char *)lines->pdata[i]);
+    return text;
+}
+
+struct trace *
+lines_load(const GPtrArray *lines, GError **error)
+{
+    g_autoptr(GString) text = join(lines);
+    int fd = memfd_create("vmsim-trace", MFD_CLOEXEC);
+    g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
+    struct trace *trace = NULL;
+
+    if (fd < 0 || write(fd, text->str, text->len) != (ssize_t)text->len)
+        sim_fail(error, SIM_ERROR_FAILED, "no memory for a trace");
+    else
+        trace = trace_load(path, error);
+    if (fd >= 0)
+        close(fd);
+    return trace;
+}
+
+GPtrArray *
+lines_of_trace(const struct trace *trace)
+{
+    GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
+
+    g_ptr_array_add(lines, g_strdup("#vmtrace 1"));
+    for (guint i = 0; i < trace->events->len; i++) {
+        GString *line = g_string_new(NULL);
+        trace_format_event(
+            trace, &g_array_index(trace->events, struct trace_event, i), line);
+        g_ptr_array_add(lines, g_string_free(line, FALSE));
+    }
+    return lines;
+}
+
+/* Lines behind the difference do not matter. */
+static void
+cut_behind(GPtrArray *lines, const struct verify_result *result)
+{
+    if (result->line < lines->len)
+        g_ptr_array_set_size(lines, (gint)result->line);
+}
+
+/* Whether the candidate differs; if so it becomes the shortest.  Takes it
+ * over. */
+static bool
+try_lines(struct shrink *shrink, GPtrArray *candidate)
+{
+    struct verify_wishes wishes = {.state_from = SIZE_MAX};
+    struct trace *trace = lines_load(candidate, NULL);
+    struct verify_result result = {0};
+
+    if (trace) {
+        /* The difference is at the end, most likely. */
+        if (trace->events->len > 0)
+            wishes.state_from = trace->events->len - 1;
+        verify_trace(trace, shrink->setup, &wishes, &result, &shrink->error);
+        trace_free(trace);
+    }
+    if (!result.differs) {
+        verify_result_clear(&result);
+        g_ptr_array_unref(candidate);
+        return false;
+    }
+    cut_behind(candidate, &result);
+    g_ptr_array_unref(shrink->lines);
+    shrink->lines = candidate;
+    verify_result_clear(shrink->result);
+    *shrink->result = result;
+    return true;
+}
+
+/* The lines for which keep() says so; the first one, the format's, stays. */
+static GPtrArray *
+without_range(const GPtrArray *lines, guint from, guint count)
+{
+    GPtrArray *rest = g_ptr_array_new();
+
+    for (guint i = 0; i < lines->len; i++)
+        if (i < from || i >= from + count)
+            g_ptr_array_add(rest, lines->pdata[i]);
+    return rest;
+}
+
+/* A line of this task, or one that makes it. */
+static bool
+concerns_task(const char *line, const char *id)
+{
+    g_auto(GStrv) words = g_strsplit(line, " ", 4);
+    guint count = g_strv_length(words);
+    bool makes = count > 2 && (strcmp(words[1], "fork") == 0 ||
+                               strcmp(words[1], "vfork") == 0 ||
+                               strcmp(words[1], "thread") == 0);
+
+    return strcmp(words[0], id) == 0 || (makes && strcmp(words[2], id) == 0);
+}
+
+static GPtrArray *
+without_task(const GPtrArray *lines, const char *id)
+{
+    GPtrArray *rest = g_ptr_array_new();
+
+    for (guint i = 0; i < lines->len; i++)
+        if (!concerns_task(lines->pdata[i], id))
+            g_ptr_array_add(rest, lines->pdata[i]);
+    return rest;
+}
+
+/* Youngest first: a task's children have gone when it is tried. */
+static void
+drop_tasks(struct shrink *shrink)
+{
+    for (guint i = shrink->lines->len; i-- > 1 && !shrink->error;) {
+        if (i >= shrink->lines->len)
+            continue;
+        g_auto(GStrv) words = g_strsplit(shrink->lines->pdata[i], " ", 4);
+        if (g_strv_length(words) > 2 && strcmp(words[1], "fork") == 0)
+            try_lines(shrink, without_task(shrink->lines, words[2]));
+        else if (g_strv_length(words) > 1 && strcmp(words[1], "start") == 0)
+            try_lines(shrink, without_task(shrink->lines, words[0]));
+    }
+}
+
+/* true: something went. */
+static bool
+drop_runs(struct shrink *shrink, guint count)
+{
+    bool dropped = false;
+
+    for (guint end = shrink->lines->len; end > 1 && !shrink->error;) {
+        guint from = end > count + 1 ? end - count : 1;
+        dropped |=
+            try_lines(shrink, without_range(shrink->lines, from, end - from));
+        end = MIN(from, shrink->lines->len);
+    }
+    return dropped;
+}
+
+bool
+shrink_lines(GPtrArray *lines, const struct setup *setup,
+             struct verify_result *result, GError **error)
+{
+    struct shrink shrink = {setup, without_range(lines, 0, 0), result, NULL};
+    g_autoptr(GPtrArray) copies = g_ptr_array_new_with_free_func(g_free);
+
+    cut_behind(shrink.lines, result);
+    drop_tasks(&shrink);
+    for (guint count = shrink.lines->len / 2; count > 0; count /= 2)
+        drop_runs(&shrink, count);
+    while (drop_runs(&shrink, 1))
+        ;
+    for (guint i = 0; i < shrink.lines->len; i++)
+        g_ptr_array_add(copies, g_strdup(shrink.lines->pdata[i]));
+    g_ptr_array_unref(shrink.lines);
+    g_ptr_array_set_size(lines, 0);
+    for (guint i = 0; i < copies->len; i++)
+        g_ptr_array_add(lines, g_strdup(copies->pdata[i]));
+    if (!shrink.error)
+        return true;
+    g_propagate_error(error, shrink.error);
+    return false;
+}

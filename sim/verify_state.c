@@ -1,0 +1,484 @@
+/*
+ * The three files of /proc that show an address space, parsed where they are.
+ */
+#include "sim/verify_state.h"
+
+#include "mm/aspace.h"
+#include "mm/machine.h"
+#include "mm/pagetable.h"
+#include "sim/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Bits of the host's files: Documentation/admin-guide/mm/pagemap.rst. */
+#define PAGEMAP_PRESENT  (UINT64_C(1) << 63)
+#define PAGEMAP_SWAP     (UINT64_C(1) << 62)
+#define PAGEMAP_FILE     (UINT64_C(1) << 61)
+#define PAGEMAP_GUARD    (UINT64_C(1) << 58)
+#define PAGEMAP_ALONE    (UINT64_C(1) << 56)
+#define PAGEMAP_PFN      ((UINT64_C(1) << 55) - 1)
+#define KPF_SWAPBACKED   (UINT64_C(1) << 14)
+#define KPF_ZERO_PAGE    (UINT64_C(1) << 24)
+#define KPF_EXCLUSIVE    (UINT64_C(1) << 34)
+#define USER_END         (UINT64_C(1) << 47)
+#define CODE_TABLE_PAGES 3  // PTE, PMD and PUD page of the code page
+#define LEAF_ENTRIES     512
+
+void
+state_open(struct state_reader *reader)
+{
+    *reader = (struct state_reader){
+        .kpageflags = open("/proc/kpageflags", O_RDONLY | O_CLOEXEC),
+        .kpagecount = open("/proc/kpagecount", O_RDONLY | O_CLOEXEC),
+        .text_bytes = 1 << 16,
+        .text = g_malloc(1 << 16),
+    };
+}
+
+void
+state_close(struct state_reader *reader)
+{
+    if (reader->kpageflags >= 0)
+        close(reader->kpageflags);
+    if (reader->kpagecount >= 0)
+        close(reader->kpagecount);
+    g_free(reader->text);
+}
+
+bool
+state_sees_frames(const struct state_reader *reader)
+{
+    return reader->kpageflags >= 0 && reader->kpagecount >= 0;
+}
+
+/* A file of the worker, opened at its first use. */
+static bool
+open_file(const struct worker *worker, const char *name, int *fd,
+          GError **error)
+{
+    g_autofree char *path = NULL;
+
+    if (*fd >= 0)
+        return true;
+    path = g_strdup_printf("/proc/%d/%s", (int)worker->pid, name);
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    return *fd >= 0 ||
+           sim_fail(error, SIM_ERROR_FAILED, "%s: %s", path, g_strerror(errno));
+}
+
+/* The whole file, from its beginning. */
+static bool
+read_text(struct state_reader *reader, const struct worker *worker,
+          const char *name, int *fd, GError **error)
+{
+    size_t used = 0;
+    ssize_t got;
+
+    if (!open_file(worker, name, fd, error))
+        return false;
+    if (lseek(*fd, 0, SEEK_SET) < 0)
+        return sim_fail(error, SIM_ERROR_FAILED, "%s: %s", name,
+                        g_strerror(errno));
+    while ((got = read(*fd, reader->text + used,
+                       reader->text_bytes - used - 1)) > 0) {
+        used += (size_t)got;
+        if (used + 1 < reader->text_bytes)
+            continue;
+        reader->text_bytes *= 2;
+        reader->text = g_realloc(reader->text, reader->text_bytes);
+    }
+    reader->text[used] = '\0';
+    return got == 0 ||
+           sim_fail(error, SIM_ERROR_FAILED, "%s: %s", name, g_strerror(errno));
+}
+
+/* ---- VMAs ---- */
+
+/* What both sides say about a VMA. */
+struct vma_line {
+    uint64_t start, end;
+    uint64_t file_offset;
+    uint32_t flags;  // enum vma_flag
+};
+
+static const struct {
+    char word[3];
+    uint32_t flag;
+} flag_words[] = {
+    {"rd", VM_READ},        {"wr", VM_WRITE},      {"ex", VM_EXEC},
+    {"sh", VM_SHARED},      {"gd", VM_GROWSDOWN},  {"lo", VM_LOCKED},
+    {"sr", VM_SEQ_READ},    {"rr", VM_RAND_READ},  {"dc", VM_DONTCOPY},
+    {"ac", VM_ACCOUNT},     {"nr", VM_NORESERVE},  {"hg", VM_HUGEPAGE},
+    {"nh", VM_NOHUGEPAGE},  {"wf", VM_WIPEONFORK}, {"mg", VM_MERGEABLE},
+    {"gu", VM_MAYBE_GUARD},
+};
+
+static uint32_t
+seen_flags(void)
+{
+    uint32_t flags = 0;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(flag_words); i++)
+        flags |= flag_words[i].flag;
+    return flags;
+}
+
+/* "rd wr mr mw me ac \n" */
+static uint32_t
+parse_flags(const char *at)
+{
+    uint32_t flags = 0;
+
+    for (; g_ascii_isalpha(at[0]) && at[2] == ' '; at += 3)
+        for (size_t i = 0; i < G_N_ELEMENTS(flag_words); i++)
+            if (memcmp(at, flag_words[i].word, 2) == 0)
+                flags |= flag_words[i].flag;
+    return flags;
+}
+
+/* The next VMA of smaps that is the trace's; false: no more. */
+static bool
+next_host_vma(const char **text, struct vma_line *line)
+{
+    while (**text) {
+        char *at;
+        const char *flags = strstr(*text, "\nVmFlags: ");
+        uint64_t file_offset;
+
+        *line = (struct vma_line){.start = g_ascii_strtoull(*text, &at, 16)};
+        line->end = g_ascii_strtoull(at + 1, &at, 16);
+        file_offset = g_ascii_strtoull(at + sizeof(" rwxp"), &at, 16);
+        bool has_file = strncmp(at, " 00:00 ", 7) != 0;
+        if (!flags)
+            return false;
+        flags += strlen("\nVmFlags: ");
+        line->file_offset = has_file ? file_offset : 0;
+        line->flags = parse_flags(flags);
+        *text = strchr(flags, '\n');
+        *text = *text ? *text + 1 : flags + strlen(flags);
+        if (line->start != HOST_CODE_ADDR && line->start < USER_END)
+            return true;
+    }
+    return false;
+}
+
+static void
+append_vma(GString *out, const struct vma_line *line)
+{
+    g_string_append_printf(out, "    %012" PRIx64 "-%012" PRIx64 " %08" PRIx64,
+                           line->start, line->end, line->file_offset);
+    for (size_t i = 0; i < G_N_ELEMENTS(flag_words); i++)
+        if (line->flags & flag_words[i].flag)
+            g_string_append_printf(out, " %s", flag_words[i].word);
+    g_string_append_c(out, '\n');
+}
+
+static struct vma_line
+simulated_line(const struct vma *vma)
+{
+    return (struct vma_line){
+        .start = vma->start,
+        .end = vma->end,
+        .file_offset = vma->file ? pages_to_bytes(vma->pgoff) : 0,
+        .flags = vma->flags & seen_flags(),
+    };
+}
+
+static bool
+vma_agrees(const struct vma_line *host, const struct vma *vma)
+{
+    struct vma_line simulated = simulated_line(vma);
+
+    return host->start == simulated.start && host->end == simulated.end &&
+           host->file_offset == simulated.file_offset &&
+           host->flags == simulated.flags;
+}
+
+static void
+append_vmas(GString *out, const char *text, const struct mm *mm)
+{
+    struct vma_line line;
+
+    g_string_append(out, "VMAs differ\n  host\n");
+    while (next_host_vma(&text, &line))
+        append_vma(out, &line);
+    g_string_append(out, "  simulated\n");
+    for (const struct vma *vma = mm->first; vma; vma = vma->next) {
+        line = simulated_line(vma);
+        append_vma(out, &line);
+    }
+}
+
+static bool
+compare_vmas(struct state_reader *reader, struct worker *worker,
+             const struct mm *mm, GString *difference, GError **error)
+{
+    const struct vma *vma = mm->first;
+    struct vma_line line;
+
+    if (!read_text(reader, worker, "smaps", &worker->smaps, error))
+        return false;
+    const char *text = reader->text;
+    for (; next_host_vma(&text, &line); vma = vma->next)
+        if (!vma || !vma_agrees(&line, vma))
+            break;
+    if (*text || vma)
+        append_vmas(difference, reader->text, mm);
+    return true;
+}
+
+/* ---- pages ---- */
+
+enum page_kind {
+    KIND_NONE,
+    KIND_GUARD,
+    KIND_SWAP,
+    KIND_ZERO,
+    KIND_FILE,
+    KIND_ANON,
+    KIND_PRESENT,  // anonymous or zero: who may not look cannot tell
+};
+
+struct page_class {
+    enum page_kind kind;
+    bool is_lazy, is_exclusive;
+    uint64_t map_count;  // anonymous pages and files; 0: more than one
+};
+
+static void
+append_class(GString *out, const struct page_class *class)
+{
+    static const char *const names[] = {"none", "guard",     "swap",   "zero",
+                                        "file", "anonymous", "present"};
+
+    g_string_append(out, names[class->kind]);
+    if (class->kind != KIND_ANON && class->kind != KIND_FILE)
+        return;
+    g_string_append_printf(out, ", mapped %" PRIu64 " times", class->map_count);
+    if (class->is_exclusive)
+        g_string_append(out, ", exclusive");
+    if (class->is_lazy)
+        g_string_append(out, ", lazily freed");
+}
+
+static bool
+read_at(int fd, uint64_t index, void *values, size_t count, GError **error)
+{
+    size_t bytes = count * sizeof(uint64_t);
+
+    return pread(fd, values, bytes, (off_t)(index * sizeof(uint64_t))) ==
+               (ssize_t)bytes ||
+           sim_fail(error, SIM_ERROR_FAILED, "reading page states: %s",
+                    g_strerror(errno));
+}
+
+static bool
+classify_frame(struct state_reader *reader, uint64_t entry,
+               struct page_class *class, GError **error)
+{
+    uint64_t pfn = entry & PAGEMAP_PFN;
+    uint64_t flags, count;
+
+    if (pfn == reader->zero_pfn) {
+        class->kind = KIND_ZERO;
+        return true;
+    }
+    if (!read_at(reader->kpageflags, pfn, &flags, 1, error))
+        return false;
+    if (flags & KPF_ZERO_PAGE) {
+        reader->zero_pfn = pfn;
+        class->kind = KIND_ZERO;
+        return true;
+    }
+    if (!read_at(reader->kpagecount, pfn, &count, 1, error))
+        return false;
+    class->map_count = count;
+    if (class->kind == KIND_FILE)
+        return true;
+    class->kind = KIND_ANON;
+    class->is_lazy = !(flags & KPF_SWAPBACKED);
+    class->is_exclusive = flags & KPF_EXCLUSIVE;
+    return true;
+}
+
+static bool
+classify_host(struct state_reader *reader, uint64_t entry,
+              struct page_class *class, GError **error)
+{
+    *class = (struct page_class){
+        .kind = entry & PAGEMAP_GUARD        ? KIND_GUARD
+                : entry & PAGEMAP_SWAP       ? KIND_SWAP
+                : !(entry & PAGEMAP_PRESENT) ? KIND_NONE
+                : entry & PAGEMAP_FILE       ? KIND_FILE
+                                             : KIND_PRESENT,
+        .map_count = (entry & PAGEMAP_ALONE) != 0,
+    };
+    if (class->kind < KIND_ZERO || !state_sees_frames(reader))
+        return true;
+    return classify_frame(reader, entry, class, error);
+}
+
+static struct page_class
+classify_simulated(const struct state_reader *reader, struct machine *machine,
+                   pte_t pte)
+{
+    struct page_class class = {.kind = KIND_NONE};
+
+    if (!(pte & PTE_PRESENT)) {
+        if (pte & PTE_GUARD)
+            class.kind = KIND_GUARD;
+        else if (pte & PTE_SWAP)
+            class.kind = KIND_SWAP;
+        return class;
+    }
+    if (pte & PTE_ZERO) {
+        class.kind = state_sees_frames(reader) ? KIND_ZERO : KIND_PRESENT;
+        return class;
+    }
+    const struct page *page = page_of(machine, pte_pfn(pte));
+    class.kind = pte & PTE_FILE ? KIND_FILE : KIND_ANON;
+    class.map_count = page->map_count;
+    if (!state_sees_frames(reader)) {
+        class.map_count = page->map_count == 1;
+        if (class.kind == KIND_ANON)
+            class.kind = KIND_PRESENT;
+    } else if (class.kind == KIND_ANON) {
+        class.is_lazy = page->flags & PAGE_LAZY;
+        class.is_exclusive = page->flags & PAGE_EXCLUSIVE;
+    }
+    return class;
+}
+
+static bool
+class_agrees(const struct page_class *a, const struct page_class *b)
+{
+    return a->kind == b->kind &&
+           (a->kind == KIND_PRESENT || a->map_count == b->map_count) &&
+           a->is_lazy == b->is_lazy && a->is_exclusive == b->is_exclusive;
+}
+
+static void
+append_page(GString *out, uint64_t addr, const struct page_class *host,
+            const struct page_class *simulated)
+{
+    if (out->len > 0)
+        return;  // the first one says enough
+    g_string_append_printf(out, "page 0x%" PRIx64 " differs\n  host       ",
+                           addr);
+    append_class(out, host);
+    g_string_append(out, "\n  simulated  ");
+    append_class(out, simulated);
+    g_string_append_c(out, '\n');
+}
+
+/* The part of a VMA that one page table covers. */
+static bool
+compare_leaf(struct state_reader *reader, const struct worker *worker,
+             const struct leaf *leaf, uint64_t start, uint64_t end,
+             GString *difference, GError **error)
+{
+    struct machine *machine = leaf->mm->machine;
+    uint64_t entries[LEAF_ENTRIES];
+    size_t count = bytes_to_pages(end - start);
+
+    if (!read_at(worker->pagemap, bytes_to_pages(start), entries, count, error))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t addr = start + pages_to_bytes(i);
+        pte_t pte = leaf->pte[leaf_index(machine->arch, addr)];
+        struct page_class host, simulated;
+        if (!(entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAP | PAGEMAP_GUARD)) &&
+            pte == PTE_NONE)
+            continue;
+        simulated = classify_simulated(reader, machine, pte);
+        if (!classify_host(reader, entries[i], &host, error))
+            return false;
+        if (!class_agrees(&host, &simulated))
+            append_page(difference, addr, &host, &simulated);
+    }
+    return true;
+}
+
+/* Pages outside of simulated page tables are found out by the amounts. */
+static bool
+compare_pages(struct state_reader *reader, struct worker *worker,
+              const struct mm *mm, GString *difference, GError **error)
+{
+    struct mm *walked = (struct mm *)(uintptr_t)mm;  // lookups move its cache
+    const struct arch *arch = mm->machine->arch;
+
+    if (!open_file(worker, "pagemap", &worker->pagemap, error))
+        return false;
+    for (const struct vma *vma = mm->first; vma; vma = vma->next) {
+        uint64_t at = vma->start;
+        struct leaf *leaf;
+        while (at < vma->end &&
+               (leaf = pagetable_next_leaf(walked, at, vma->end))) {
+            uint64_t leaf_end = leaf->base + leaf_span_bytes(arch);
+            at = MAX(at, leaf->base);
+            if (!compare_leaf(reader, worker, leaf, at, MIN(vma->end, leaf_end),
+                              difference, error))
+                return false;
+            at = leaf_end;
+        }
+    }
+    return true;
+}
+
+/* ---- amounts ---- */
+
+/* KiB of a line of status, as pages. */
+static uint64_t
+status_pages(const char *text, const char *name)
+{
+    const char *at = strstr(text, name);
+
+    return at ? g_ascii_strtoull(at + strlen(name), NULL, 10) / 4 : 0;
+}
+
+static bool
+compare_amounts(struct state_reader *reader, struct worker *worker,
+                const struct mm *mm, GString *difference, GError **error)
+{
+    const struct {
+        const char *name;
+        uint64_t simulated, own;  // pages; own: of the code page
+    } rows[] = {
+        {"\nVmPTE:", mm->pagetable.page_count, CODE_TABLE_PAGES},
+        {"\nRssAnon:", mm->rss_pages[RSS_ANON], 0},
+        {"\nRssFile:", mm->rss_pages[RSS_FILE], 0},
+        {"\nRssShmem:", mm->rss_pages[RSS_SHMEM], 1},
+        {"\nVmLck:", mm->locked_pages, 0},
+    };
+
+    if (!read_text(reader, worker, "status", &worker->status, error))
+        return false;
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        uint64_t found = status_pages(reader->text, rows[i].name);
+        if (found == rows[i].simulated + rows[i].own)
+            continue;
+        g_string_append_printf(difference,
+                               "%s pages differ: host %" PRId64
+                               ", simulated %" PRIu64 "\n",
+                               rows[i].name + 1, (int64_t)(found - rows[i].own),
+                               rows[i].simulated);
+    }
+    return true;
+}
+
+bool
+state_compare(struct state_reader *reader, struct worker *worker,
+              const struct mm *mm, unsigned parts, GString *difference,
+              GError **error)
+{
+    return (!(parts & STATE_VMAS) ||
+            compare_vmas(reader, worker, mm, difference, error)) &&
+           (!(parts & STATE_PAGES) ||
+            compare_pages(reader, worker, mm, difference, error)) &&
+           (!(parts & STATE_AMOUNTS) ||
+            compare_amounts(reader, worker, mm, difference, error));
+}
