@@ -249,40 +249,41 @@ classify(const struct machine *machine, const struct vma *vma, pte_t pte,
     return !write && zero_page_may_use(machine) ? FAULT_ZERO_MAP : FAULT_FRESH;
 }
 
-/* How many entries from index on ask for the same; kinds that are not worked
- * on in runs say 1. */
+/* How many entries from index on are none, or map the zero page. */
 static uint32_t
-run_length(const struct leaf *leaf, uint32_t index, uint32_t max,
-           enum fault_kind kind, enum touch_access access)
+none_run(const struct leaf *leaf, uint32_t index, uint32_t max)
 {
-    const pte_t *pte = &leaf->pte[index];
-    uint32_t count = 1;
-    uint64_t fits = PTE_PRESENT | (access == TOUCH_WRITE ? PTE_WRITE : 0);
+    uint32_t count = 0;
 
-    if (kind == FAULT_HIT)
-        while (count < max && (pte[count] & fits) == fits)
-            count++;
-    else if (kind == FAULT_FRESH || kind == FAULT_ZERO_MAP)
-        while (count < max && pte[count] == PTE_NONE)
-            count++;
-    else if (kind == FAULT_ZERO_BREAK)
-        while (count < max && (pte[count] & PTE_ZERO))
-            count++;
+    while (count < max && leaf->pte[index + count] == PTE_NONE)
+        count++;
+    return count;
+}
+
+static uint32_t
+zero_run(const struct leaf *leaf, uint32_t index, uint32_t max)
+{
+    uint32_t count = 0;
+
+    while (count < max && (leaf->pte[index + count] & PTE_ZERO))
+        count++;
     return count;
 }
 
 /* ---- one step ---- */
 
+/* The entries from addr on that fit, at most max_pages. */
 static void
-hit(struct touch *touch, struct leaf *leaf, uint64_t addr, uint32_t count)
+hit(struct touch *touch, struct leaf *leaf, uint64_t addr, uint32_t max_pages)
 {
     pte_t *pte = &leaf->pte[leaf_index(touch->machine->arch, addr)];
-    uint64_t want =
-        PTE_ACCESSED | (touch->access == TOUCH_WRITE ? PTE_DIRTY : 0);
+    bool write = touch->access == TOUCH_WRITE;
+    uint64_t fits = PTE_PRESENT | (write ? PTE_WRITE : 0);
+    uint64_t want = PTE_ACCESSED | (write ? PTE_DIRTY : 0);
+    uint32_t count = 0;
 
-    for (uint32_t i = 0; i < count; i++)
-        if ((pte[i] & want) != want)
-            pte[i] |= want;
+    for (; count < max_pages && (pte[count] & fits) == fits; count++)
+        pte[count] |= want;
     touch_content(touch, leaf, addr, count);
     note_outcome(touch, OUTCOME_HIT, count);
     advance(touch, count);
@@ -468,8 +469,8 @@ prepare_fresh(struct touch *touch, struct vma *vma, uint64_t addr,
         end_for_want_of_memory(touch);
         return;
     }
-    work->count = page_alloc_run(touch->machine, touch->cpu, PAGE_ANON,
-                                 MIN(count, FAULT_RUN_MAX), work->pfns);
+    work->count = page_alloc_run(touch->machine, touch->cpu, PAGE_ANON, count,
+                                 work->pfns);
     if (work->count == 0) {
         end_for_want_of_memory(touch);
         return;
@@ -567,22 +568,26 @@ dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
          uint32_t max_pages)
 {
     const struct arch *arch = touch->machine->arch;
-    uint32_t index = leaf_index(arch, addr), count = max_pages;
+    uint32_t index = leaf_index(arch, addr);
+    uint32_t max_fresh = MIN(max_pages, FAULT_RUN_MAX);
     pte_t pte = leaf ? leaf->pte[index] : PTE_NONE;
     enum fault_kind kind = classify(touch->machine, vma, pte, touch->access);
 
-    if (leaf)
-        count = run_length(leaf, index, max_pages, kind, touch->access);
     switch (kind) {
     case FAULT_HIT:
-        hit(touch, leaf, addr, count);
+        hit(touch, leaf, addr, max_pages);
         return;
     case FAULT_ZERO_MAP:
-        map_zero(touch, addr, count);
+        map_zero(touch, addr,
+                 leaf ? none_run(leaf, index, max_pages) : max_pages);
         return;
     case FAULT_FRESH:
+        prepare_fresh(touch, vma, addr,
+                      leaf ? none_run(leaf, index, max_fresh) : max_fresh,
+                      kind);
+        return;
     case FAULT_ZERO_BREAK:
-        prepare_fresh(touch, vma, addr, count, kind);
+        prepare_fresh(touch, vma, addr, zero_run(leaf, index, max_fresh), kind);
         return;
     case FAULT_WRITE_PROTECTED:
     case FAULT_COPY:
