@@ -73,27 +73,62 @@ lru_drain(struct machine *machine, unsigned cpu)
     batch->count = 0;
 }
 
+/* As lru_link_head() of one page after the other. */
+static void
+link_run(struct machine *machine, const pfn_t *pfns, uint32_t count,
+         unsigned list)
+{
+    struct lru *lru = &machine->lru[list];
+    struct page *pages = machine->pages;
+    uint32_t head = lru->head;
+
+    if (count == 0)
+        return;
+    *(head == NIL ? &lru->tail : &pages[head].prev) = pfns[0].v;
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = &pages[pfns[i].v];
+
+        set_list(page, list);
+        page->flags |= PAGE_LRU;
+        page->next = head;
+        page->prev = i + 1 < count ? pfns[i + 1].v : NIL;
+        head = pfns[i].v;
+    }
+    lru->head = head;
+    lru->count += count;
+}
+
+static void
+batch_run(struct machine *machine, struct lru_batch *batch, const pfn_t *pfns,
+          uint32_t count, unsigned list)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = page_of(machine, pfns[i]);
+
+        set_list(page, list);
+        page->flags |= PAGE_IN_BATCH;
+        batch->pfns[batch->count++] = pfns[i].v;
+    }
+}
+
+/* Every full batch drains: only what comes after the last drain is seen in
+ * the batch, all before it goes straight to the list. */
 void
 lru_add_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
             uint32_t count, unsigned list)
 {
     uint32_t capacity = machine->kernel.lru_batch_pages;
     struct lru_batch *batch = &machine->lru_batches[cpu];
+    uint32_t left = capacity ? (batch->count + count) % capacity : 0;
 
     charge(machine, CHARGE_lru_add, count);
-    for (uint32_t i = 0; i < count; i++) {
-        struct page *page = page_of(machine, pfns[i]);
-
-        if (capacity == 0) {
-            lru_link_head(machine, page, list);
-            continue;
-        }
-        set_list(page, list);
-        page->flags |= PAGE_IN_BATCH;
-        batch->pfns[batch->count++] = pfns[i].v;
-        if (batch->count == capacity)
-            lru_drain(machine, cpu);
+    if (batch->count + count < capacity) {
+        batch_run(machine, batch, pfns, count, list);
+        return;
     }
+    lru_drain(machine, cpu);
+    link_run(machine, pfns, count - left, list);
+    batch_run(machine, batch, &pfns[count - left], left, list);
 }
 
 /* A batched page is freed rarely enough that looking for it is cheap. */
