@@ -16,45 +16,61 @@
 #include "mm/aspace.h"
 #include "mm/machine.h"
 
-static bool
-may_skip(const struct vma *vma, const struct page *page)
+/* The page is cleared for `holder`; true if it was still warm. */
+static inline bool
+clear_page(struct page *page, uint16_t holder)
 {
-    const struct machine *machine = vma->mm->machine;
-
-    switch (machine->policy.clear) {
-    case CLEAR_ON_ALLOC:
-        return false;
-    case CLEAR_NOZERO:
-        return (vma->flags & VM_NOZERO) &&
-               page->map_count == vma->mm->uid_holder;
-    case CLEAR_NEVER:
-        return true;
-    }
-    return false;
+    page->tag = 0;
+    page->holder = holder;
+    page->map_count = 0;
+    return page->flags & PAGE_HOT;
 }
 
 static void
-clear_page(struct machine *machine, struct page *page)
+note_cleared(struct machine *machine, uint32_t count, uint32_t warm_count)
 {
-    machine->counters.clear_page_count++;
-    charge(machine,
-           page->flags & PAGE_HOT ? CHARGE_clear_page_warm
-                                  : CHARGE_clear_page_cold,
-           1);
-    page->tag = 0;
+    machine->counters.clear_page_count += count;
+    charge(machine, CHARGE_clear_page_warm, warm_count);
+    charge(machine, CHARGE_clear_page_cold, count - warm_count);
+}
+
+static void
+clear_run(struct machine *machine, const pfn_t *pfns, uint32_t count,
+          uint16_t holder)
+{
+    struct page *pages = machine->pages;
+    uint32_t warm_count = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        warm_count += clear_page(&pages[pfns[i].v], holder);
+    note_cleared(machine, count, warm_count);
 }
 
 /* A frame that goes to `holder` with what its last user left in it. */
 static void
 hand_over_uncleared(struct machine *machine, struct page *page, uint16_t holder)
 {
+    bool leaks = page->holder != HOLDER_CLEAN && page->holder != holder;
+
     machine->counters.clear_page_skipped_count++;
-    if (page->holder != HOLDER_CLEAN && page->holder != holder) {
-        machine->counters.leak_page_count++;
-        page->holder = HOLDER_MIXED;
-        return;
+    machine->counters.leak_page_count += leaks;
+    page->holder = leaks ? HOLDER_MIXED : holder;
+    page->map_count = 0;
+}
+
+/* All but what the same uid owned last. */
+static void
+clear_others_run(struct machine *machine, const pfn_t *pfns, uint32_t count,
+                 uint16_t holder)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = page_of(machine, pfns[i]);
+
+        if (page->map_count == holder)
+            hand_over_uncleared(machine, page, holder);
+        else
+            note_cleared(machine, 1, clear_page(page, holder));
     }
-    page->holder = holder;
 }
 
 void
@@ -63,26 +79,26 @@ clear_user_run(struct vma *vma, const pfn_t *pfns, uint32_t count)
     struct machine *machine = vma->mm->machine;
     uint16_t holder = vma->mm->uid_holder;
 
-    for (uint32_t i = 0; i < count; i++) {
-        struct page *page = page_of(machine, pfns[i]);
-
-        if (may_skip(vma, page)) {
-            hand_over_uncleared(machine, page, holder);
-        } else {
-            clear_page(machine, page);
-            page->holder = holder;
+    switch (machine->policy.clear) {
+    case CLEAR_NOZERO:
+        if (vma->flags & VM_NOZERO) {
+            clear_others_run(machine, pfns, count, holder);
+            return;
         }
-        page->map_count = 0;
+        break;
+    case CLEAR_NEVER:
+        for (uint32_t i = 0; i < count; i++)
+            hand_over_uncleared(machine, page_of(machine, pfns[i]), holder);
+        return;
+    case CLEAR_ON_ALLOC:
+        break;
     }
+    clear_run(machine, pfns, count, holder);
 }
 
 void
 clear_shmem_page(struct machine *machine, pfn_t pfn)
 {
-    struct page *page = page_of(machine, pfn);
-
-    clear_page(machine, page);
+    clear_run(machine, &pfn, 1, HOLDER_KERNEL);
     machine->counters.clear_page_shmem_count++;
-    page->holder = HOLDER_KERNEL;
-    page->map_count = 0;
 }
