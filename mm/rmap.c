@@ -21,8 +21,8 @@ const struct rmap_ops *const rmap_schemes[] = {
 };
 
 /* Every entry of the run maps a frame of its own, never the zero page. */
-static void
-assert_run(const struct leaf *leaf, uint32_t index, uint32_t count)
+static bool
+maps_frames(const struct leaf *leaf, uint32_t index, uint32_t count)
 {
     pte_t all = PTE_PRESENT, any = 0;
 
@@ -30,8 +30,7 @@ assert_run(const struct leaf *leaf, uint32_t index, uint32_t count)
         all &= leaf->pte[i];
         any |= leaf->pte[i];
     }
-    mm_assert(all & PTE_PRESENT);
-    mm_assert(!(any & PTE_ZERO));
+    return (all & PTE_PRESENT) && !(any & PTE_ZERO);
 }
 
 uint32_t
@@ -41,7 +40,7 @@ rmap_add_run(struct machine *machine, struct vma *vma, struct leaf *leaf,
     const struct rmap_ops *ops = machine->policy.rmap;
     uint32_t added = count;
 
-    assert_run(leaf, index, count);
+    mm_assert_deep(maps_frames(leaf, index, count));
     for (uint32_t i = index; i < index + count; i++)
         page_of(machine, pte_pfn(leaf->pte[i]))->map_count++;
 
@@ -59,7 +58,7 @@ rmap_remove_run(struct machine *machine, struct leaf *leaf, uint32_t index,
 {
     const struct rmap_ops *ops = machine->policy.rmap;
 
-    assert_run(leaf, index, count);
+    mm_assert_deep(maps_frames(leaf, index, count));
     if (ops->remove_run)
         ops->remove_run(machine, leaf, index, count);
     for (uint32_t i = index; i < index + count; i++) {
@@ -77,7 +76,7 @@ rmap_moved(struct machine *machine, struct leaf *from, uint32_t from_index,
 {
     const struct rmap_ops *ops = machine->policy.rmap;
 
-    assert_run(to, to_index, 1);
+    mm_assert(maps_frames(to, to_index, 1));
     if (!ops->moved)
         return;
     ops->moved(machine, from, from_index, to, to_index);
