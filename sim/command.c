@@ -6,7 +6,6 @@
 #include "sim/axes.h"
 #include "sim/error.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -143,23 +142,6 @@ command_arguments(const struct command *command, char **argv,
     if (*helped)
         print_command_help(command);
     return true;
-}
-
-bool
-command_write(const char *path, const GString *text, GError **error)
-{
-    g_autoptr(GError) io_error = NULL;
-
-    if (path && strcmp(path, "-") != 0) {
-        if (g_file_set_contents(path, text->str, (gssize)text->len, &io_error))
-            return true;
-        return sim_fail(error, SIM_ERROR_FAILED, "%s", io_error->message);
-    }
-    if (fwrite(text->str, 1, text->len, stdout) == text->len &&
-        fflush(stdout) == 0)
-        return true;
-    return sim_fail(error, SIM_ERROR_FAILED, "standard output: %s",
-                    g_strerror(errno));
 }
 
 static bool

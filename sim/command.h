@@ -28,10 +28,6 @@ bool command_run(char **argv, GError **error);
 bool command_arguments(const struct command *command, char **argv,
                        struct arguments *arguments, bool *helped,
                        GError **error);
-
-/* Write to the file, which appears by rename, or to standard output. */
-bool command_write(const char *path, const GString *text, GError **error);
-
 bool command_gen(const struct command *command, char **argv, GError **error);
 bool command_import(const struct command *command, char **argv, GError **error);
 bool command_info(const struct command *command, char **argv, GError **error);

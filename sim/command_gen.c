@@ -3,6 +3,7 @@
  */
 #include "sim/command.h"
 #include "sim/error.h"
+#include "sim/output.h"
 #include "workloads/workload.h"
 
 #include <string.h>
@@ -85,7 +86,7 @@ command_gen(const struct command *command, char **argv, GError **error)
             continue;
         g_autoptr(GString) text = g_string_new(NULL);
         workload_help(workload, text);
-        return command_write(NULL, text, error);
+        return output_write(NULL, text, error);
     }
     return generate(words[0], words + 1, output, error);
 }

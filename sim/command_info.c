@@ -3,6 +3,7 @@
  */
 #include "sim/command.h"
 #include "sim/error.h"
+#include "sim/output.h"
 #include "traces/trace_info.h"
 
 bool
@@ -21,7 +22,7 @@ command_info(const struct command *command, char **argv, GError **error)
         if (trace) {
             trace_info_print(trace, text);
             trace_free(trace);
-            ok = command_write(NULL, text, error);
+            ok = output_write(NULL, text, error);
         }
     }
     arguments_clear(&arguments);

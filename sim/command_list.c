@@ -10,6 +10,7 @@
 #include "sim/kernel_file.h"
 #include "sim/machine_file.h"
 #include "sim/not_modelled.h"
+#include "sim/output.h"
 #include "sim/settings.h"
 #include "workloads/workload.h"
 
@@ -166,7 +167,7 @@ list(const char *name, GError **error)
             return false;
         bool ok = lists[i].list(out, &catalog, error);
         catalog_close(&catalog);
-        return ok && command_write(NULL, out, error);
+        return ok && output_write(NULL, out, error);
     }
     return sim_fail_unknown(error, "list", name, names);
 }

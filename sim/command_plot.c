@@ -5,6 +5,7 @@
 #include "sim/command.h"
 #include "sim/error.h"
 #include "sim/json_file.h"
+#include "sim/output.h"
 
 static const char *const terms[] = {"svg", "png", "pdf", NULL};
 _Static_assert(PLOT_SVG == 0 && PLOT_PNG == 1 && PLOT_PDF == 2,
@@ -26,7 +27,7 @@ plot(const char *results, const char *dir, enum plot_term term, GError **error)
                                (const char *)report.pictures->pdata[i]);
     g_string_append_printf(out, "%s\n", report.index_path);
     plot_report_clear(&report);
-    return command_write(NULL, out, error);
+    return output_write(NULL, out, error);
 }
 
 bool

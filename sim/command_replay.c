@@ -7,6 +7,7 @@
 #include "sim/dump.h"
 #include "sim/error.h"
 #include "sim/numbers.h"
+#include "sim/output.h"
 #include "sim/result.h"
 #include "sim/run.h"
 #include "sim/table.h"
@@ -142,8 +143,8 @@ run_plan(struct plan *plan, const char *path, const char *output,
     if (!result)
         return false;
     append_result(out, result, plan->format);
-    bool ok = (dump_text->len == 0 || command_write(NULL, dump_text, error)) &&
-              command_write(output, out, error) && check_passed(result, error);
+    bool ok = (dump_text->len == 0 || output_write(NULL, dump_text, error)) &&
+              output_write(output, out, error) && check_passed(result, error);
     json_decref(result);
     return ok;
 }

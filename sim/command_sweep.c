@@ -6,6 +6,7 @@
 #include "sim/command.h"
 #include "sim/error.h"
 #include "sim/numbers.h"
+#include "sim/output.h"
 #include "sim/sweep.h"
 
 #define JOBS_MAX 1024
@@ -67,9 +68,10 @@ read_format(const struct arguments *arguments, bool *wants_table,
     *wants_table = g_strcmp0(format, "table") == 0;
     if (format && !g_strv_contains(formats, format))
         return sim_fail_unknown(error, "format", format, formats);
-    if (*wants_table && !arguments_value(arguments, "output"))
+    if (*wants_table &&
+        output_is_stream(arguments_value(arguments, "output")))
         return sim_fail(error, SIM_ERROR_USAGE,
-                        "--format table needs -o for the results");
+                        "--format table needs a file for the results, -o");
     return true;
 }
 
@@ -80,11 +82,11 @@ run_sweep(struct sweep *sweep, bool is_dry, bool wants_table, GError **error)
 
     if (is_dry)
         return sweep_dry_run(sweep, text, error) &&
-               command_write(NULL, text, error);
+               output_write(NULL, text, error);
     if (!sweep_run(sweep, error))
         return false;
     return !wants_table || (plot_results_table(sweep->output, text, error) &&
-                            command_write(NULL, text, error));
+                            output_write(NULL, text, error));
 }
 
 static bool

@@ -4,6 +4,7 @@
 #include "sim/command.h"
 #include "sim/error.h"
 #include "sim/numbers.h"
+#include "sim/output.h"
 #include "sim/verify.h"
 #include "sim/verify_coverage.h"
 #include "sim/verify_random.h"
@@ -76,7 +77,7 @@ report_difference(const struct plan *plan, GPtrArray *lines,
     if (!shrink_lines(lines, &plan->setup, result, error))
         return false;
     g_autoptr(GString) text = trace_text(lines, plan, result);
-    return command_write(plan->output, text, error) &&
+    return output_write(plan->output, text, error) &&
            sim_fail(error, SIM_ERROR_MISMATCH,
                     "this host differs from the simulation: %u lines show it",
                     lines->len - 1);
@@ -115,7 +116,7 @@ finish(const struct plan *plan, const struct verify_coverage *coverage,
     coverage_append(out, coverage);
     g_string_append_printf(out, "%10" PRIu64 "  events, no difference\n",
                            coverage->event_count);
-    return command_write(NULL, out, error);
+    return output_write(NULL, out, error);
 }
 
 static bool

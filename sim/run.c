@@ -8,6 +8,7 @@
 #include "sim/check.h"
 #include "sim/dump.h"
 #include "sim/error.h"
+#include "sim/output.h"
 #include "sim/result.h"
 
 #include <string.h>
@@ -61,11 +62,9 @@ write_dumps(const struct replay *replay, const struct run_wishes *wishes,
             continue;
         }
         g_autoptr(GString) text = g_string_new(NULL);
-        g_autoptr(GError) io_error = NULL;
         dump_append(text, replay, dump);
-        if (!g_file_set_contents(dump->file, text->str, (gssize)text->len,
-                                 &io_error))
-            return sim_fail(error, SIM_ERROR_FAILED, "%s", io_error->message);
+        if (!output_write(dump->file, text, error))
+            return false;
     }
     return true;
 }

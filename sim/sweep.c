@@ -7,6 +7,7 @@
 #include "sim/error.h"
 #include "sim/idle_axes.h"
 #include "sim/journal.h"
+#include "sim/output.h"
 #include "sim/result.h"
 
 #include <inttypes.h>
@@ -213,16 +214,12 @@ static bool
 finish(const struct sweep *sweep, const GArray *cells, GError **error)
 {
     g_autoptr(GString) out = g_string_new(NULL);
-    g_autoptr(GError) io_error = NULL;
     size_t mismatched = 0;
 
     if (!collect(cells, out, &mismatched, error))
         return false;
-    if (!sweep->output)
-        fwrite(out->str, 1, out->len, stdout);
-    else if (!g_file_set_contents(sweep->output, out->str, (gssize)out->len,
-                                  &io_error))
-        return sim_fail(error, SIM_ERROR_FAILED, "%s", io_error->message);
+    if (!output_write(sweep->output, out, error))
+        return false;
     if (mismatched > 0)
         return sim_fail(error, SIM_ERROR_MISMATCH,
                         "in %zu of %u runs results differ from the recorded "
@@ -240,7 +237,7 @@ sweep_run(const struct sweep *sweep, GError **error)
     if (!cells)
         return false;
     warn(sweep, cells);
-    if (sweep->output) {
+    if (!output_is_stream(sweep->output)) {
         journal = journal_open(sweep->output, error);
         if (!journal) {
             free_cells(cells);

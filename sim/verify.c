@@ -313,6 +313,34 @@ run_pages(const GArray *runs)
     return pages;
 }
 
+/*
+ * Fetches that the simulation refuses are left out: a processor asks for the
+ * page as for a read first, so x86 maps a page that is not there before it
+ * finds that it must not be executed, which mm/ does not model.
+ */
+static bool
+do_fetches(struct verify *verify, struct worker *worker, uint64_t start,
+           uint64_t stride)
+{
+    const GArray *runs = verify->observer.runs;
+
+    for (guint i = 0; i < runs->len; i++) {
+        const struct touch_run *run = &g_array_index(runs, struct touch_run, i);
+        bool is_refused =
+            run->outcome == OUTCOME_SEGV || run->outcome == OUTCOME_BUS;
+        if (!is_refused &&
+            !host_touch(worker, HOST_EXECUTE, start, stride, run->pages,
+                        verify->refusals, &verify->error))
+            return false;
+        start += run->pages * stride;
+    }
+    if (verify->refusals->len > 0)
+        g_string_append(verify->difference,
+                        "the host refuses to execute what the simulation "
+                        "lets execute\n");
+    return true;
+}
+
 static bool
 do_touch(struct verify *verify, struct worker *worker,
          const struct operation *op)
@@ -331,6 +359,9 @@ do_touch(struct verify *verify, struct worker *worker,
         return host_call(worker, SYS_madvise, args, &result, &verify->error);
     }
     g_array_set_size(verify->refusals, 0);
+    if (call->access == TOUCH_EXEC && !call->from_kernel)
+        return do_fetches(verify, worker, start,
+                          is_dense ? PAGE_BYTES : call->stride);
     if (!host_touch(worker, host_access_of(call), start,
                     is_dense ? PAGE_BYTES : call->stride, count,
                     verify->refusals, &verify->error))
