@@ -27,7 +27,8 @@ output_is_stream(const char *path)
     struct stat status;
 
     return is_standard_output(path) ||
-           (stat(path, &status) == 0 && !S_ISREG(status.st_mode));
+           (stat(path, &status) == 0 && !S_ISREG(status.st_mode) &&
+            !S_ISDIR(status.st_mode));
 }
 
 static bool
