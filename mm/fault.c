@@ -48,7 +48,9 @@ touch_begin(struct touch *touch, struct mm *mm, uint64_t start, uint64_t length,
     touch->mm = mm;
     touch->cpu = mm->machine->cpu;
     touch->next = start;
-    touch->end = start + length < start ? PAGE_MASK : start + length;
+    touch->end = PAGE_MASK;  // the last page of 2^64 is nobody's
+    if (start < PAGE_MASK && length < PAGE_MASK - start)
+        touch->end = start + length;
     touch->stride = PAGE_BYTES;
     touch->access = access;
     touch->gup = false;

@@ -53,7 +53,7 @@ file_create_anon_shared(struct machine *machine, uint64_t size_bytes)
 void
 file_put(struct file *file)
 {
-    if (file->is_anon_shared && file->vma_count == 0)
+    if (file->is_anon_shared && file->vma_count == 0 && !file->is_pinned)
         file_destroy(file);
 }
 

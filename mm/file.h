@@ -26,6 +26,7 @@ struct file {
     bool is_shmem;
     bool is_cold;          // not in the page cache at the start
     bool is_anon_shared;   // behind MAP_SHARED|MAP_ANONYMOUS
+    bool is_pinned;        // a call uses it: it stays without VMAs
     uint32_t **chunks;     // page index -> pfn + 1, in chunks of 512; sparse
     uint64_t chunk_count;
     uint64_t cached_pages;

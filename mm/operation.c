@@ -13,6 +13,7 @@
  */
 #include "mm/operation.h"
 
+#include "mm/file.h"
 #include "mm/machine.h"
 #include "mm/purge.h"
 #include "mm/vrange.h"
@@ -250,30 +251,53 @@ do_policy_event(struct operation *op)
     op->is_syscall = outcome.is_call;
 }
 
-/* Emulated by a mapping since 4.0; old kernels' nonlinear PTEs are not
- * modelled and behave the same here. */
+/* Whether [start, end) is one mapping of the VMA's file, perhaps in parts. */
+static bool
+is_one_mapping(const struct vma *vma, uint64_t end)
+{
+    const struct vma *part = vma;
+
+    while (part->end < end) {
+        const struct vma *next = part->next;
+
+        if (!next || next->start != part->end || next->file != vma->file ||
+            next->flags != vma->flags)
+            return false;
+        part = next;
+    }
+    return true;
+}
+
+/* Emulated by a populated mapping since 4.0; old kernels' nonlinear PTEs are
+ * not modelled and behave the same here. */
 static void
 do_remap_file_pages(struct operation *op)
 {
     const struct call *call = op->call;
-    struct vma *vma = vma_find(op->task->mm, call->addr);
+    uint64_t start = page_floor(call->addr);
+    uint64_t length = page_floor(call->length);
+    const struct vma *vma = vma_find(op->task->mm, start);
 
-    if (!vma || vma->start > call->addr || !(vma->flags & VM_SHARED) ||
-        !vma->file) {
-        op->result = -EINVAL;
+    op->result = -EINVAL;
+    if (start + length <= start ||
+        call->pgoff + bytes_to_pages(length) < call->pgoff || !vma ||
+        vma->start > start || !(vma->flags & VM_SHARED) ||
+        !is_one_mapping(vma, start + length))
         return;
-    }
     struct mmap_args args = {
-        .addr = call->addr,
-        .length = call->length,
+        .addr = start,
+        .length = length,
         .pgoff = call->pgoff,
         .file = vma->file,
         .prot = vma->flags & VM_ACCESS,
-        .flags = MM_SHARED | MM_FIXED,
+        .flags = MM_SHARED | MM_FIXED |
+                 (vma->flags & VM_LOCKED ? MM_LOCKED : 0u),
     };
     int64_t addr = mm_mmap(op->task->mm, &args);
 
     op->result = addr < 0 ? addr : 0;
+    if (addr >= 0)
+        start_populate(op, start, length, POPULATE_FOR_MMAP);
 }
 
 static void

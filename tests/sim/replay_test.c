@@ -153,9 +153,29 @@ START_TEST(a_touch_beyond_the_last_address_ends)
 {
     json_t *result = replay_text("#vmtrace 1\n"
                                  "1 start\n"
-                                 "1 w 0xffffffffffff0000 2M\n");
+                                 "1 w 0xffffffffffff0000 2M\n"
+                                 "1 w 0xffffffffffff0000 64K\n"
+                                 "1 w 0xfffffffffffff000 1\n"
+                                 "1 w 0xfffffffffffffff0 8\n");
 
-    ck_assert_int_eq(counter(result, "fault_segv_count"), 15);
+    ck_assert_int_eq(counter(result, "fault_segv_count"), 30);
+    json_decref(result);
+}
+END_TEST
+
+START_TEST(remapping_all_of_shared_memory_keeps_its_file)
+{
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 mmap A 8K rw- anon,shared\n"
+                                 "1 w A 8K\n"
+                                 "1 remap_file_pages A 8K 1\n"
+                                 "1 r A 4K\n"
+                                 "1 munmap A 8K\n");
+
+    ck_assert_int_eq(counter(result, "event_failed_count"), 0);
+    ck_assert_int_eq(counter(result, "clear_page_shmem_count"), 2);
+    ck_assert_int_eq(integer_at(result, "end.file_bytes"), 0);
     json_decref(result);
 }
 END_TEST
@@ -432,6 +452,7 @@ main(void)
     tcase_add_test(tcase, lines_of_a_child_that_never_came_to_be_are_skipped);
     tcase_add_test(tcase, lines_of_a_killed_task_are_skipped);
     tcase_add_test(tcase, a_touch_beyond_the_last_address_ends);
+    tcase_add_test(tcase, remapping_all_of_shared_memory_keeps_its_file);
     tcase_add_test(tcase, heap_and_stack_always_exist);
     tcase_add_test(tcase, user_time_is_work_and_kernel_time_contains_kwork);
     tcase_add_test(tcase, without_times_the_clock_is_work_calls_and_pages);
