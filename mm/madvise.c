@@ -301,6 +301,8 @@ change_flags(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
         return -EINVAL;
     if (advice == ADVICE_WIPEONFORK && (vma->file || (vma->flags & VM_SHARED)))
         return -EINVAL;
+    if (advice == ADVICE_MERGEABLE && (vma->flags & (VM_SHARED | VM_SPECIAL)))
+        return 0;
     if (flags == vma->flags)
         return 0;
     return vma_modify_flags(vma, start, end, flags, MERGE_BY_MADVISE, &vma);

@@ -293,7 +293,10 @@ do_remap_file_pages(struct operation *op)
         .flags = MM_SHARED | MM_FIXED |
                  (vma->flags & VM_LOCKED ? MM_LOCKED : 0u),
     };
+    args.file->is_pinned = true;  // its last VMA may be what is replaced
     int64_t addr = mm_mmap(op->task->mm, &args);
+    args.file->is_pinned = false;
+    file_put(args.file);
 
     op->result = addr < 0 ? addr : 0;
     if (addr >= 0)
