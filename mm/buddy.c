@@ -20,9 +20,11 @@
  *
  * Not modelled: migrate types, high-atomic reserves, compaction.
  */
+#include "mm/host_memory.h"
 #include "mm/machine.h"
 
-#define NO_PFN UINT32_MAX
+#define NO_PFN          UINT32_MAX
+#define RECORDS_AT_ONCE (1u << 13)
 
 static bool
 is_free_block(const struct machine *machine, const struct zone *zone,
@@ -67,6 +69,19 @@ unlist_block(struct machine *machine, struct zone *zone, uint32_t pfn,
     area->count--;
 }
 
+/* Host memory for the records of virgin frames, some ahead of their use. */
+static void
+back_records(struct machine *machine, struct zone *zone)
+{
+    uint32_t count = MIN(RECORDS_AT_ONCE, zone->virgin_end - zone->backed);
+
+    if (zone->virgin <= zone->backed)
+        return;
+    host_memory_back(&machine->pages[zone->backed],
+                     count * sizeof(struct page));
+    zone->backed += count;
+}
+
 /* The smallest free block of at least `order`, off its list. */
 static uint32_t
 take_block(struct machine *machine, struct zone *zone, unsigned order,
@@ -86,6 +101,7 @@ take_block(struct machine *machine, struct zone *zone, unsigned order,
         return NO_PFN;
     uint32_t pfn = zone->virgin;
     zone->virgin += 1u << (order_count - 1);
+    back_records(machine, zone);
     *block_order = order_count - 1;
     return pfn;
 }

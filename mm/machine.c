@@ -9,6 +9,7 @@
 
 #include "mm/aspace.h"
 #include "mm/file.h"
+#include "mm/host_memory.h"
 #include "mm/lru.h"
 #include "mm/page_alloc.h"
 #include "mm/reclaim.h"
@@ -16,18 +17,50 @@
 #include "mm/task.h"
 #include "mm/vrange.h"
 
-#include <sys/mman.h>
+#include <string.h>
+
+/* Where frames were used their records are written: not where a zone is still
+ * virgin. */
+static void
+clear_page_records(struct machine *machine)
+{
+    for (unsigned i = 0; i < machine->zone_count; i++) {
+        const struct zone *zone = &machine->zones[i];
+        uint32_t first = zone->end - (uint32_t)zone->managed_pages;
+
+        memset(&machine->pages[first], 0,
+               (zone->virgin - first) * sizeof(struct page));
+        memset(&machine->pages[zone->virgin_end], 0,
+               (zone->end - zone->virgin_end) * sizeof(struct page));
+    }
+}
 
 static void
-map_page_records(struct machine *machine)
+get_host_memory(struct machine *machine)
 {
-    size_t bytes = machine->ram_pages * sizeof(struct page);
-    void *records = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    machine->host_memory = machine->config.host_memory
+                               ? machine->config.host_memory
+                               : host_memory_create();
+    machine->pages = host_memory_get_records(
+        machine->host_memory, machine->ram_pages * sizeof(struct page));
+    machine->leaf_chunks = g_ptr_array_new();
+}
 
-    if (records == MAP_FAILED)
-        g_error("no address space for %zu bytes of frame records", bytes);
-    machine->pages = records;
+static void
+put_host_memory(struct machine *machine)
+{
+    bool is_shared = machine->config.host_memory;
+
+    if (is_shared)
+        clear_page_records(machine);
+    host_memory_put_records(machine->host_memory, machine->pages,
+                            machine->ram_pages * sizeof(struct page));
+    for (guint i = 0; i < machine->leaf_chunks->len; i++)
+        host_memory_put_chunk(machine->host_memory,
+                              machine->leaf_chunks->pdata[i]);
+    g_ptr_array_free(machine->leaf_chunks, TRUE);
+    if (!is_shared)
+        host_memory_destroy(machine->host_memory);
 }
 
 static uint64_t
@@ -82,7 +115,7 @@ machine_create(const struct machine_config *config)
     machine->ram_pages = bytes_to_pages(config->ram_bytes);
     machine->reserved_pages = reserved_pages_of(machine);
     mm_assert(machine->reserved_pages < machine->ram_pages);
-    map_page_records(machine);
+    get_host_memory(machine);
     zones_init(machine);
 
     uint64_t free_pages = machine->ram_pages - machine->reserved_pages;
@@ -92,7 +125,6 @@ machine_create(const struct machine_config *config)
 
     machine->files = g_ptr_array_new();
     machine->leaves = g_ptr_array_new();
-    machine->free_leaf_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     machine->families = g_ptr_array_new();
     g_ptr_array_add(machine->families, NULL);
     machine->free_family_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -131,11 +163,10 @@ machine_destroy(struct machine *machine)
     zones_finish(machine);
     g_ptr_array_free(machine->files, TRUE);
     g_ptr_array_free(machine->leaves, TRUE);
-    g_array_free(machine->free_leaf_ids, TRUE);
     g_ptr_array_free(machine->families, TRUE);
     g_array_free(machine->free_family_ids, TRUE);
     g_array_free(machine->uids, TRUE);
-    munmap(machine->pages, machine->ram_pages * sizeof(struct page));
+    put_host_memory(machine);
     g_free(machine);
 }
 

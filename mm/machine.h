@@ -16,6 +16,7 @@
 #include <glib.h>
 
 struct mm;
+struct host_memory;
 struct file;
 struct task;
 struct leaf;
@@ -42,6 +43,8 @@ struct machine_config {
     uint32_t max_map_count;
     bool nozero_race_fix;    // credential changes lose the owner
     bool track_content;      // keep page.tag up to date on every write
+
+    struct host_memory *host_memory;  // shared with other runs; NULL: its own
 };
 
 /* Lists of frames in use; drawn from by reclaim. */
@@ -75,6 +78,7 @@ struct machine {
     uint64_t reserved_pages;
     uint32_t reserved_start;       // first reserved pfn
     struct page *pages;            // ram_pages records, reserved lazily
+    struct host_memory *host_memory;  // of the records and leaves
     struct zone zones[ZONE_COUNT_MAX];
     unsigned zone_count;
 
@@ -90,8 +94,9 @@ struct machine {
     struct task *dead_tasks;       // records kept for the driver's pointers
     uint32_t task_created_count;
     GPtrArray *files;              // struct file *, NULL where gone
-    GPtrArray *leaves;             // struct leaf *, NULL where free
-    GArray *free_leaf_ids;         // uint32_t
+    GPtrArray *leaves;             // struct leaf * by id, NULL where free
+    struct leaf *free_leaf;        // linked by leaf.next_free
+    GPtrArray *leaf_chunks;        // what leaves are cut from (mm/leaf.c)
     GPtrArray *families;           // struct anon_family *; [0] is NULL
     GArray *free_family_ids;       // uint32_t
     GArray *uids;                  // uint64_t: holder code - FIRST_UID -> uid

@@ -83,40 +83,11 @@ directory_new(const struct arch *arch, unsigned level, pfn_t pfn)
     return directory;
 }
 
-static struct leaf *
-leaf_new(struct mm *mm, uint64_t base, pfn_t pfn)
-{
-    struct machine *machine = mm->machine;
-    size_t entries = leaf_entries(machine->arch);
-    struct leaf *leaf =
-        g_malloc0(sizeof(struct leaf) + entries * sizeof(pte_t));
-
-    leaf->mm = mm;
-    leaf->base = base;
-    leaf->pfn = pfn;
-    if (machine->free_leaf_ids->len) {
-        guint last = machine->free_leaf_ids->len - 1;
-
-        leaf->id = g_array_index(machine->free_leaf_ids, uint32_t, last);
-        g_array_set_size(machine->free_leaf_ids, last);
-        machine->leaves->pdata[leaf->id] = leaf;
-    } else {
-        leaf->id = machine->leaves->len;
-        g_ptr_array_add(machine->leaves, leaf);
-    }
-    return leaf;
-}
-
 static void
 leaf_delete(struct mm *mm, struct leaf *leaf)
 {
-    struct machine *machine = mm->machine;
-
-    mm_assert(leaf->used_count == 0);
-    machine->leaves->pdata[leaf->id] = NULL;
-    g_array_append_val(machine->free_leaf_ids, leaf->id);
     table_frame_free(mm, leaf->pfn);
-    g_free(leaf);
+    leaf_destroy(leaf);
 }
 
 /* PAE: the user's middle pages come with the PGD. */
@@ -272,7 +243,7 @@ child_alloc(struct mm *mm, struct directory *directory, unsigned level,
     if (pfn_is_none(pfn))
         return NULL;
     if (holds_leaves(arch, level))
-        *slot = leaf_new(mm, addr & ~(leaf_span_bytes(arch) - 1), pfn);
+        *slot = leaf_create(mm, addr & ~(leaf_span_bytes(arch) - 1), pfn);
     else
         *slot = directory_new(arch, level + 1, pfn);
     directory->used_count++;

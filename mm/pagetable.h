@@ -53,7 +53,10 @@ pte_make(pfn_t pfn, uint64_t bits)
 }
 
 struct leaf {
-    struct mm *mm;
+    union {
+        struct mm *mm;
+        struct leaf *next_free;  // of a leaf not in use
+    };
     uint64_t base;        // address of entry 0
     uint32_t id;          // index into machine.leaves
     pfn_t pfn;            // the simulated page-table page
@@ -104,6 +107,10 @@ leaf_index(const struct arch *arch, uint64_t addr)
 {
     return (uint32_t)(addr >> PAGE_SHIFT) & (leaf_entries(arch) - 1);
 }
+
+/* mm/leaf.c: the host object, all entries none; its frame is the caller's. */
+struct leaf *leaf_create(struct mm *mm, uint64_t base, pfn_t pfn);
+void leaf_destroy(struct leaf *leaf);
 
 /* The root and what comes with it; false: no memory. */
 bool pagetable_init(struct mm *mm);

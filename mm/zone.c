@@ -95,6 +95,7 @@ free_all_frames(struct machine *machine, struct zone *zone)
         virgin = virgin_end = zone->end;
     zone->virgin = virgin;
     zone->virgin_end = virgin_end;
+    zone->backed = virgin;
     zone->free_pages = virgin_end - virgin;
     buddy_list_range(machine, zone, first, virgin);
     buddy_list_range(machine, zone, virgin_end, zone->end);

@@ -55,6 +55,7 @@ struct zone {
     uint32_t start, end;      // pfns
     uint32_t virgin;          // first frame of the extent never used
     uint32_t virgin_end;      // virgin: none left
+    uint32_t backed;          // records up to here have host memory
     uint64_t present_pages;   // of the zone
     uint64_t managed_pages;   // without reserved frames
     uint64_t free_pages;      // in buddy lists and virgin

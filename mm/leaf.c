@@ -1,0 +1,66 @@
+/*
+ * The host objects of leaves.
+ *
+ * They are cut from chunks and keep their id for life, so a leaf that was
+ * given back is the next one's memory: its entries are all none already.
+ */
+#include "mm/aspace.h"
+#include "mm/host_memory.h"
+#include "mm/machine.h"
+
+#define CACHE_LINE_BYTES 64
+
+static size_t
+leaf_bytes(const struct arch *arch)
+{
+    size_t bytes = sizeof(struct leaf) + leaf_entries(arch) * sizeof(pte_t);
+
+    return (bytes + CACHE_LINE_BYTES - 1) & ~(size_t)(CACHE_LINE_BYTES - 1);
+}
+
+/* Cut a chunk into free leaves, the first one on top. */
+static void
+add_chunk(struct machine *machine)
+{
+    size_t bytes = leaf_bytes(machine->arch);
+    uint32_t count = (uint32_t)(HOST_CHUNK_BYTES / bytes);
+    char *chunk = host_memory_get_chunk(machine->host_memory);
+
+    g_ptr_array_add(machine->leaf_chunks, chunk);
+    for (uint32_t i = count; i-- > 0;) {
+        struct leaf *leaf = (struct leaf *)(void *)(chunk + i * bytes);
+
+        leaf->id = machine->leaves->len + i;
+        leaf->next_free = machine->free_leaf;
+        machine->free_leaf = leaf;
+    }
+    g_ptr_array_set_size(machine->leaves, (gint)(machine->leaves->len + count));
+}
+
+struct leaf *
+leaf_create(struct mm *mm, uint64_t base, pfn_t pfn)
+{
+    struct machine *machine = mm->machine;
+
+    if (!machine->free_leaf)
+        add_chunk(machine);
+    struct leaf *leaf = machine->free_leaf;
+
+    machine->free_leaf = leaf->next_free;
+    machine->leaves->pdata[leaf->id] = leaf;
+    leaf->mm = mm;
+    leaf->base = base;
+    leaf->pfn = pfn;
+    return leaf;
+}
+
+void
+leaf_destroy(struct leaf *leaf)
+{
+    struct machine *machine = leaf->mm->machine;
+
+    mm_assert(leaf->used_count == 0);
+    machine->leaves->pdata[leaf->id] = NULL;
+    leaf->next_free = machine->free_leaf;
+    machine->free_leaf = leaf;
+}
