@@ -102,7 +102,6 @@ note_faults(struct touch *touch, uint64_t *counter, uint64_t pages)
     *counter += pages;
     charge(machine, CHARGE_exception, pages);
     charge(machine, CHARGE_mmap_lock_pair, pages);
-    charge(machine, CHARGE_vma_lookup_step, pages - 1);
 }
 
 static void
@@ -630,6 +629,9 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
         advance(touch, pages);
         return;
     }
+    uint64_t *lookups = &touch->machine->charges[CHARGE_vma_lookup_step];
+    uint64_t lookups_before = *lookups;
+    uint64_t hits_before = touch->outcome_pages[OUTCOME_HIT];
     struct vma *vma = touch_vma(touch, addr);
     if (!vma || !vma_permits(arch, vma, touch->access)) {
         refuse(touch, addr, vma, max_pages);
@@ -641,6 +643,8 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
 
     dispatch(touch, vma, leaf, addr,
              pages_before(touch, addr, limit, max_pages));
+    if (touch->outcome_pages[OUTCOME_HIT] > hits_before)
+        *lookups = lookups_before;  // no exception: nobody looked anything up
 }
 
 bool
