@@ -37,6 +37,7 @@ struct mm {
     /* Layout, bytes. */
     uint64_t mmap_base, brk_start, brk, stack_top;
     bool top_down;
+    bool has_default_image;    // exec's stack and no mapping of the image yet
     struct gap_state gap;
 
     uint64_t rlimit_stack, rlimit_memlock, rlimit_as;  // bytes
@@ -81,7 +82,8 @@ int64_t mm_mmap(struct mm *mm, const struct mmap_args *args);
 int64_t mm_munmap(struct mm *mm, uint64_t start, uint64_t length);
 /* New length of the heap; `nozero`: brk2.  Returns 0 or -errno. */
 int64_t mm_brk(struct mm *mm, uint64_t heap_bytes, bool nozero);
-/* Map the initial stack of a new image: VM_GROWSDOWN, 132 KiB below top. */
+/* Map the initial stack of a new image: VM_GROWSDOWN, 132 KiB below top.  It
+ * goes if the image's own mappings (MM_EXEC_IMAGE) come next. */
 int64_t mm_map_stack(struct mm *mm, uint64_t stack_top);
 /* Grow a VM_GROWSDOWN VMA down to the page of addr; false: SIGSEGV. */
 bool mm_grow_stack(struct mm *mm, struct vma *vma, uint64_t addr);

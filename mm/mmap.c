@@ -404,6 +404,19 @@ map_with_file(struct merge_request *request, const struct mmap_args *args)
     return error;
 }
 
+/* The first mapping of an image that is told in full: the stack that stood in
+ * for it goes, unless it was used. */
+static void
+drop_default_image(struct mm *mm)
+{
+    const struct vma *stack = mm->first;
+
+    if (mm->has_default_image && mm->map_count == 1 &&
+        (stack->flags & VM_GROWSDOWN) && mm->pagetable.page_count == 0)
+        mm_unmap(mm, stack->start, stack->end);
+    mm->has_default_image = false;
+}
+
 int64_t
 mm_mmap(struct mm *mm, const struct mmap_args *args)
 {
@@ -412,6 +425,8 @@ mm_mmap(struct mm *mm, const struct mmap_args *args)
 
     if (error)
         return error;
+    if (args->flags & MM_EXEC_IMAGE)
+        drop_default_image(mm);
     int64_t addr = place(mm, args, length);
     if (addr < 0)
         return addr;
@@ -508,6 +523,7 @@ mm_map_stack(struct mm *mm, uint64_t stack_top)
         .flags = VM_READ | VM_WRITE | VM_MAY_ACCESS | VM_GROWSDOWN | VM_ACCOUNT,
     };
 
+    mm->has_default_image = true;
     return map_range_uncounted(&request);
 }
 

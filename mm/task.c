@@ -127,7 +127,7 @@ new_image(struct machine *machine, uint64_t uid,
         return NULL;
     mm_set_layout(mm, layout);
     mm->uid_holder = machine_holder_of(machine, uid);
-    if (!layout->bare && mm_map_stack(mm, mm->stack_top) < 0) {
+    if (mm_map_stack(mm, mm->stack_top) < 0) {
         mm_destroy(mm);
         return NULL;
     }

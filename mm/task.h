@@ -29,7 +29,6 @@ struct exec_layout {
     uint64_t mmap_base, brk, stack_top;
     uint64_t rlimit_stack, rlimit_memlock, rlimit_as;
     bool has_rlimit_memlock, has_rlimit_as;
-    bool bare;  // `map` lines follow: no stack VMA of our own
 };
 
 /* Frees the records of tasks that have exited, at the machine's end. */

@@ -37,27 +37,12 @@ detail_of(const struct replay *replay, const struct trace_event *event)
                           event->detail);
 }
 
-/*
- * Events that give a process a new image need to know whether its mappings
- * follow as `map` lines.  One pass from the end: the next event of every task.
- */
 static void
-find_bare_images(struct replay *replay)
+find_marks(struct replay *replay)
 {
-    size_t count = replay->trace->events->len;
-    g_autofree bool *map_follows = g_new0(bool, replay->trace->tasks->len + 1);
-
-    for (size_t i = count; i-- > 0;) {
-        const struct trace_event *event = event_at(replay, i);
-        if (event->op == TRACE_OP_MARK)
-            replay->mark_counts[event->object] = 0;
-        if (event->task == TRACE_NONE)
-            continue;
-        if ((event->op == TRACE_OP_START || event->op == TRACE_OP_EXEC) &&
-            map_follows[event->task])
-            replay->is_bare[i / 64] |= UINT64_C(1) << (i % 64);
-        map_follows[event->task] = event->op == TRACE_OP_MAP;
-    }
+    for (size_t i = 0; i < replay->trace->events->len; i++)
+        if (event_at(replay, i)->op == TRACE_OP_MARK)
+            replay->mark_counts[event_at(replay, i)->object] = 0;
 }
 
 struct replay *
@@ -73,10 +58,9 @@ replay_open(const struct trace *trace, const struct setup *setup,
     replay->tasks = g_new0(struct task *, trace->tasks->len + 1);
     replay->files = g_new0(struct file *, trace->files->len + 1);
     replay->mark_counts = g_new(uint64_t, trace->strings->len + 1);
-    replay->is_bare = g_new0(uint64_t, trace->events->len / 64 + 1);
     for (size_t i = 0; i < trace->strings->len; i++)
         replay->mark_counts[i] = UINT64_MAX;  // not the name of a mark
-    find_bare_images(replay);
+    find_marks(replay);
     for (size_t i = 0; i < trace->files->len; i++) {
         const struct trace_file *file =
             &g_array_index(trace->files, struct trace_file, i);
@@ -94,7 +78,6 @@ replay_close(struct replay *replay)
     g_free(replay->tasks);
     g_free(replay->files);
     g_free(replay->mark_counts);
-    g_free(replay->is_bare);
     g_free(replay);
 }
 
@@ -221,8 +204,6 @@ build_image(const struct replay *replay, const struct trace_event *event,
             struct call *call)
 {
     const struct trace_detail *detail = detail_of(replay, event);
-    size_t index = (size_t)(event - (const struct trace_event *)(const void *)
-                                        replay->trace->events->data);
     const uint64_t *key = detail->key;
 
     call->uid = key[TRACE_KEY_UID];
@@ -235,7 +216,6 @@ build_image(const struct replay *replay, const struct trace_event *event,
         .rlimit_as = key[TRACE_KEY_RLIMIT_AS],
         .has_rlimit_memlock = detail->keys >> TRACE_KEY_RLIMIT_MEMLOCK & 1,
         .has_rlimit_as = detail->keys >> TRACE_KEY_RLIMIT_AS & 1,
-        .bare = replay->is_bare[index / 64] >> (index % 64) & 1,
     };
 }
 

@@ -40,7 +40,6 @@ struct replay {
     struct task **tasks;         // by trace task; NULL: never created
     struct file **files;         // by trace file
     uint64_t *mark_counts;       // by string
-    uint64_t *is_bare;           // bit per event: `map` lines follow it
     size_t next_event;           // index of the event to be carried out next
     uint64_t user_ns, kwork_ns;  // of work and kwork
     struct check *check;         // NULL: results are not compared

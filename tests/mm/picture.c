@@ -29,10 +29,13 @@ struct scene
 scene_create(const struct machine_config *config)
 {
     struct scene scene = {.machine = machine_create(config)};
-    struct exec_layout layout = {.bare = true};
+    struct exec_layout layout = {0};
 
     ck_assert_int_eq(task_start(scene.machine, 0, 0, &layout, &scene.task), 0);
     scene.mm = scene.task->mm;
+    ck_assert_int_eq(mm_munmap(scene.mm, scene.mm->first->start,
+                               scene.mm->first->end - scene.mm->first->start),
+                     0);
     scene.file =
         file_create(scene.machine, ARENA_PAGES * PAGE_BYTES, false, false);
     return scene;
