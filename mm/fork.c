@@ -132,16 +132,19 @@ copy_tables(struct vma *child, const struct vma *parent)
     uint64_t span = leaf_span_bytes(arch);
     struct leaf *from;
 
+    if (!pagetable_copy_shape(child->mm, parent->mm, parent->start,
+                              parent->end))
+        return false;
     for (uint64_t at = parent->start;
          (from = pagetable_next_leaf(parent->mm, at, parent->end));) {
         uint64_t first = MAX(at, from->base);
         uint64_t last = MIN(parent->end, from->base + span);
         uint32_t index = leaf_index(arch, first);
-        struct leaf *to = pagetable_leaf_alloc(child->mm, first);
+        struct leaf *to = pagetable_leaf(child->mm, first);
 
         at = from->base + span;
-        if (!to || !copy_leaf(child, from, to, index,
-                              index + (uint32_t)bytes_to_pages(last - first)))
+        if (!copy_leaf(child, from, to, index,
+                       index + (uint32_t)bytes_to_pages(last - first)))
             return false;
     }
     return true;

@@ -441,7 +441,7 @@ populate_refusal(const struct operation *op, const struct vma *vma, bool write)
     if (op->populate_for == POPULATE_FOR_MLOCK)
         return vma->flags & VM_ACCESS ? 0 : -ENOMEM;
     if (op->populate_for == POPULATE_FOR_MADVISE &&
-        (!(vma->flags & (write ? VM_WRITE : VM_ACCESS)) ||
+        (!(vma->flags & (write ? VM_WRITE : VM_READ)) ||
          (vma->flags & VM_SPECIAL)))
         return -EINVAL;
     return 0;

@@ -264,6 +264,47 @@ pagetable_leaf_alloc(struct mm *mm, uint64_t addr)
     return table;
 }
 
+bool
+pagetable_directory_alloc(struct mm *mm, uint64_t addr)
+{
+    void *table = mm->pagetable.root;
+    for (unsigned level = 0;
+         table && !holds_leaves(mm->pagetable.arch, level); level++)
+        table = child_alloc(mm, table, level, addr);
+    return table;
+}
+
+static bool
+copy_shape(struct mm *mm, struct directory *to, const struct directory *from,
+           unsigned level, uint64_t addr, uint64_t end)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    unsigned shift = entry_shift(arch, level);
+    uint32_t slots = 1u << arch->level_bits[level];
+
+    for (uint32_t i = slot_index(arch, level, addr); i < slots && addr < end;
+         i++) {
+        if (from->slot[i]) {
+            void *child = child_alloc(mm, to, level, addr);
+
+            if (!child ||
+                (!holds_leaves(arch, level) &&
+                 !copy_shape(mm, child, from->slot[i], level + 1, addr, end)))
+                return false;
+        }
+        addr = ((addr >> shift) + 1) << shift;
+    }
+    return true;
+}
+
+bool
+pagetable_copy_shape(struct mm *to, const struct mm *from, uint64_t start,
+                     uint64_t end)
+{
+    return copy_shape(to, to->pagetable.root, from->pagetable.root, 0, start,
+                      end);
+}
+
 static struct leaf *
 next_leaf_in(const struct arch *arch, struct directory *directory,
              unsigned level, uint64_t addr, uint64_t end)

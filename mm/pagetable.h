@@ -141,6 +141,12 @@ leaf_pte(const struct pagetable *pagetable, struct leaf *leaf, uint64_t addr)
 struct leaf *pagetable_leaf(struct mm *mm, uint64_t addr);
 /* The same, allocated with its directories; NULL: no memory. */
 struct leaf *pagetable_leaf_alloc(struct mm *mm, uint64_t addr);
+/* All but the leaf; false: no memory. */
+bool pagetable_directory_alloc(struct mm *mm, uint64_t addr);
+/* Allocate every table, empty, that `from` has for a part of [start, end):
+ * fork descends wherever the parent has a directory.  false: no memory. */
+bool pagetable_copy_shape(struct mm *to, const struct mm *from, uint64_t start,
+                          uint64_t end);
 /* First leaf at or above addr and below end, or NULL. */
 struct leaf *pagetable_next_leaf(struct mm *mm, uint64_t addr, uint64_t end);
 

@@ -1,0 +1,155 @@
+/*
+ * Rules of 6.18 that random programs found: `vmsim verify --random` on 6.18.44
+ * showed a difference, its minimal trace became a test here.
+ */
+#include "eras.h"
+
+#include "mm/anon.h"
+#include "mm/file.h"
+
+#include <check.h>
+#include <errno.h>
+
+#define PAGES(n) ((uint64_t)(n) << PAGE_SHIFT)
+#define PLACE    UINT64_C(0x10000000)
+
+static struct machine *machine;
+static struct task *task;
+
+static void
+set_up(void)
+{
+    struct machine_config config =
+        era_config(KERNEL_FIXTURE_COUNT - 1, &arch_x86_64, 64 * MIB);
+
+    config.policy.rmap = &rmap_anon_vma_chain;
+    config.kernel.calls = UINT64_MAX;
+    machine = machine_create(&config);
+    task = start_task(machine, 0);
+}
+
+static void
+tear_down(void)
+{
+    machine_validate(machine);
+    while (machine->tasks)
+        run_call(machine, machine->tasks,
+                 &(struct call){.kind = CALL_EXIT_GROUP});
+    machine_destroy(machine);
+}
+
+static void
+map_at(uint64_t page, uint64_t pages, uint32_t prot, uint32_t flags,
+       struct file *file, uint64_t pgoff)
+{
+    struct call call = {.kind = CALL_MMAP,
+                        .addr = PLACE + PAGES(page),
+                        .length = PAGES(pages),
+                        .prot = prot,
+                        .flags = flags | MM_FIXED,
+                        .file = file,
+                        .pgoff = pgoff};
+
+    ck_assert_int_eq(run_call(machine, task, &call), (int64_t)call.addr);
+}
+
+static int64_t
+advise(uint64_t page, uint64_t pages, enum advice advice)
+{
+    return run_call(machine, task,
+                    &(struct call){.kind = CALL_MADVISE,
+                                   .addr = PLACE + PAGES(page),
+                                   .length = PAGES(pages),
+                                   .advice = advice});
+}
+
+static int64_t
+remap_pages(uint64_t page, uint64_t pages, uint64_t pgoff)
+{
+    return run_call(machine, task,
+                    &(struct call){.kind = CALL_REMAP_FILE_PAGES,
+                                   .addr = PLACE + PAGES(page),
+                                   .length = PAGES(pages),
+                                   .pgoff = pgoff});
+}
+
+START_TEST(remap_file_pages_takes_one_mapping_and_populates_it)
+{
+    struct file *file = file_create(machine, PAGES(64), false, false);
+
+    map_at(0, 4, VM_READ, MM_SHARED, file, 0);
+    ck_assert_int_eq(remap_pages(2, 4, 0), -EINVAL);
+    map_at(4, 4, VM_READ, MM_SHARED, file, 40);
+    ck_assert_int_eq(remap_pages(2, 4, 20), 0);
+    ck_assert_uint_gt(machine->counters.populate_fault_count, 0);
+    ck_assert_uint_eq(task->mm->rss_pages[RSS_FILE], 4);
+}
+END_TEST
+
+START_TEST(mergeable_passes_shared_mappings_over)
+{
+    map_at(0, 4, VM_READ, MM_SHARED, NULL, 0);
+    uint32_t count = task->mm->map_count;
+    ck_assert_int_eq(advise(1, 1, ADVICE_MERGEABLE), 0);
+    ck_assert_uint_eq(task->mm->map_count, count);
+}
+END_TEST
+
+START_TEST(populate_read_wants_memory_that_may_be_read)
+{
+    map_at(0, 4, VM_WRITE, 0, NULL, 0);
+    ck_assert_int_eq(advise(0, 4, ADVICE_POPULATE_READ), -EINVAL);
+    ck_assert_int_eq(advise(0, 4, ADVICE_POPULATE_WRITE), 0);
+}
+END_TEST
+
+START_TEST(fork_makes_directories_where_the_parent_has_them)
+{
+    map_at(0, 1, VM_READ | VM_WRITE, 0, NULL, 0);
+    touch(task, TOUCH_WRITE, PLACE, PAGES(1));
+    advise(0, 1, ADVICE_DONTNEED);  // an identity, but no page and no leaf
+    map_at(512, 1, VM_READ, 0, NULL, 0);
+    touch(task, TOUCH_READ, PLACE + PAGES(512), PAGES(1));
+    struct task *child = fork_task(task, 0);
+    ck_assert_ptr_null(pagetable_leaf(child->mm, PLACE + PAGES(512)));
+    ck_assert_uint_eq(child->mm->pagetable.page_count,
+                      pagetable_leaf(task->mm, PLACE) ? 3 : 2);
+}
+END_TEST
+
+START_TEST(a_fault_beyond_the_file_leaves_directories_and_an_identity)
+{
+    struct file *file = file_create(machine, PAGES(2), false, false);
+
+    map_at(0, 4, VM_READ, MM_SHARED, file, 0);
+    touch(task, TOUCH_READ, PLACE + PAGES(3), PAGES(1));
+    ck_assert_uint_eq(machine->counters.fault_bus_count, 1);
+    ck_assert_uint_eq(task->mm->pagetable.page_count, 2);
+    map_at(8, 4, VM_READ | VM_WRITE, 0, file, 0);
+    touch(task, TOUCH_WRITE, PLACE + PAGES(11), PAGES(1));
+    ck_assert_uint_eq(machine->counters.fault_bus_count, 2);
+    ck_assert_ptr_nonnull(vma_find_quiet(task->mm, PLACE + PAGES(8))->family);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("verified");
+    TCase *rules = tcase_create("rules");
+
+    tcase_add_checked_fixture(rules, set_up, tear_down);
+    tcase_add_test(rules, remap_file_pages_takes_one_mapping_and_populates_it);
+    tcase_add_test(rules, mergeable_passes_shared_mappings_over);
+    tcase_add_test(rules, populate_read_wants_memory_that_may_be_read);
+    tcase_add_test(rules, fork_makes_directories_where_the_parent_has_them);
+    tcase_add_test(rules,
+                   a_fault_beyond_the_file_leaves_directories_and_an_identity);
+    suite_add_tcase(suite, rules);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed_count = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed_count != 0;
+}
