@@ -4,6 +4,7 @@
 #include "sim/result.h"
 
 #include "mm/machine.h"
+#include "mm/task.h"
 #include "sim/check.h"
 #include "sim/prices.h"
 
@@ -99,6 +100,36 @@ marks_json(const struct replay *replay, uint64_t elapsed_ns)
     return object;
 }
 
+/* Whether a task that was created earlier belongs to the same process. */
+static bool
+is_named_already(const struct replay *replay, const struct task *task)
+{
+    for (size_t i = 0; i < replay->trace->tasks->len; i++) {
+        const struct task *other = replay->tasks[i];
+        if (other && other->oom_killed && other->serial < task->serial &&
+            other->process_id == task->process_id)
+            return true;
+    }
+    return false;
+}
+
+/* Processes that the OOM killer chose: ids of tasks in the trace. */
+static json_t *
+oom_victims_json(const struct replay *replay)
+{
+    json_t *victims = json_array();
+
+    if (replay->machine->counters.oom_kill_count == 0)
+        return victims;
+    for (size_t i = 0; i < replay->trace->tasks->len; i++) {
+        const struct task *task = replay->tasks[i];
+        if (task && task->oom_killed && !is_named_already(replay, task))
+            json_array_append_new(victims,
+                                  integer(replay_task_id(replay, task)));
+    }
+    return victims;
+}
+
 static json_t *
 header_json(const struct trace *trace)
 {
@@ -129,6 +160,7 @@ result_json(const struct replay *replay, const struct setup *setup,
     json_object_set_new(result, "check",
                         replay->check ? check_json(replay->check)
                                       : json_null());
+    json_object_set_new(result, "oom_victims", oom_victims_json(replay));
     return result;
 }
 

@@ -89,6 +89,21 @@ append_counters(GString *out, const json_t *result)
 }
 
 static void
+append_victims(GString *out, const json_t *result)
+{
+    const json_t *victims = json_object_get(result, "oom_victims");
+    size_t i;
+    json_t *task;
+
+    if (json_array_size(victims) == 0)
+        return;
+    g_string_append(out, "\nkilled for want of memory: task");
+    json_array_foreach(victims, i, task) g_string_append_printf(
+        out, " %" PRIu64, (uint64_t)json_integer_value(task));
+    g_string_append_c(out, '\n');
+}
+
+static void
 append_memory(GString *out, const json_t *result)
 {
     const json_t *peak = json_object_get(result, "peak");
@@ -203,6 +218,7 @@ table_append(GString *out, const json_t *result)
 {
     append_setup(out, result);
     append_counters(out, result);
+    append_victims(out, result);
     append_memory(out, result);
     append_marks(out, result);
     append_check(out, result);

@@ -59,7 +59,8 @@ START_TEST(every_key_is_there_in_its_order)
     static const char *const top[] = {
         "schema", "vmsim",    "trace",    "validity", "validity_reason",
         "config", "counters", "peak",     "end",      "time_ns",
-        "marks",  "phases",   "timeline", "check",    NULL};
+        "marks",  "phases",   "timeline", "check",    "oom_victims",
+        NULL};
     static const char *const of_trace[] = {
         "path", "sha256", "content_sha256", "event_count", "touches", NULL};
     static const char *const of_config[] = {
