@@ -16,6 +16,11 @@
 static const struct option_spec output_options[] = {
     {"output", 'o', "TRACE", "file to write (default: standard output)"},
     HELP, END};
+static const struct option_spec record_options[] = {
+    {"with", 0, "TOOL", "perf or strace (default: perf if it may be used)"},
+    {"buffer", 0, "SIZE", "of every CPU, for perf's events (default 16M)"},
+    {"output", 'o', "TRACE", "file to write (default: COMMAND.trace.zst)"},
+    HELP, END};
 static const struct option_spec import_options[] = {
     {"from", 0, "FORMAT", "perf: the text of perf script"},
     {"uid", 0, "UID", "of the first process (default 0)"},
@@ -71,7 +76,7 @@ const struct command commands[] = {
     {"gen", "WORKLOAD [OPTION]... [-o TRACE]", "write a synthetic trace",
      output_options, command_gen},
     {"record", "[-o TRACE] -- COMMAND...", "record a program on this host",
-     help_options, NULL},
+     record_options, command_record},
     {"import", "--from perf [-o TRACE] FILE...",
      "turn a recording of another tool into a trace", import_options,
      command_import},

@@ -29,6 +29,7 @@ bool command_arguments(const struct command *command, char **argv,
                        struct arguments *arguments, bool *helped,
                        GError **error);
 bool command_gen(const struct command *command, char **argv, GError **error);
+bool command_record(const struct command *command, char **argv, GError **error);
 bool command_import(const struct command *command, char **argv, GError **error);
 bool command_info(const struct command *command, char **argv, GError **error);
 bool command_convert(const struct command *command, char **argv,

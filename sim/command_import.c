@@ -8,15 +8,35 @@
 
 #include <string.h>
 
+typedef bool (*importer)(GPtrArray *paths, const struct import_options *options,
+                         struct trace_writer *out, GError **error);
+
+static importer
+find_importer(const char *from)
+{
+    static const struct {
+        const char *name;
+        importer import;
+    } importers[] = {
+        {"perf", import_perf},
+        {"strace", import_strace},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(importers); i++)
+        if (strcmp(importers[i].name, from) == 0)
+            return importers[i].import;
+    return NULL;
+}
+
 static bool
-import(GPtrArray *paths, const struct import_options *options,
-       const char *output, GError **error)
+import(importer import_files, GPtrArray *paths,
+       const struct import_options *options, const char *output, GError **error)
 {
     struct trace_writer *writer = trace_writer_open(output, error);
 
     if (!writer)
         return false;
-    if (import_perf(paths, options, writer, error))
+    if (import_files(paths, options, writer, error))
         return trace_writer_close(writer, error);
     trace_writer_abandon(writer);
     return false;
@@ -34,11 +54,9 @@ check_options(const struct arguments *arguments, struct import_options *options,
         return sim_fail(error, SIM_ERROR_USAGE,
                         "--rewrite is not built yet: the name is reserved");
     if (!from)
-        return sim_fail(error, SIM_ERROR_USAGE, "import needs --from perf");
-    if (strcmp(from, "strace") == 0 || strcmp(from, "lackey") == 0)
         return sim_fail(error, SIM_ERROR_USAGE,
-                        "--from %s is not built yet; --from perf is", from);
-    if (strcmp(from, "perf") != 0)
+                        "import needs --from perf, strace or lackey");
+    if (!find_importer(from))
         return sim_fail_unknown(
             error, "recording", from,
             (const char *const[]){"perf", "strace", "lackey", NULL});
@@ -62,7 +80,8 @@ command_import(const struct command *command, char **argv, GError **error)
 
     if (ok && !helped)
         ok = check_options(&arguments, &options, error) &&
-             import(arguments.positional, &options,
+             import(find_importer(arguments_value(&arguments, "from")),
+                    arguments.positional, &options,
                     arguments_value(&arguments, "output"), error);
     arguments_clear(&arguments);
     return ok;

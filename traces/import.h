@@ -16,13 +16,18 @@
 struct import_options {
     uint64_t default_uid;  // of the first process
     const char *kernel;    // that was recorded; NULL: as the recording says
+    const char *note;      // lines for the trace's head, or NULL
 };
 
 /*
- * The text of `perf script` (traces/examples/README.md has the commands) as a
- * trace. `paths` are read one after another as one recording; "-" is standard
+ * The text of `perf script` (`vmsim record` runs it; sim/record.c) as a trace.
+ * `paths` are read one after another as one recording; "-" is standard
  * input, and .zst is unpacked.  On failure *out holds an unfinished trace,
  * which the caller abandons.
  */
 bool import_perf(GPtrArray *paths, const struct import_options *options,
                  struct trace_writer *out, GError **error);
+
+/* The same of `strace -f -ttt -T`, with or without -y: calls without touches. */
+bool import_strace(GPtrArray *paths, const struct import_options *options,
+                   struct trace_writer *out, GError **error);

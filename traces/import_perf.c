@@ -31,6 +31,7 @@
 
 #include "traces/import_perf_calls.h"
 #include "traces/import_perf_image.h"
+#include "traces/import_perf_time.h"
 
 #define STACK_LIMIT_BYTES  (UINT64_C(8) << 20)
 #define KERNEL_ADDRESS_MIN (UINT64_C(1) << 63)
@@ -51,7 +52,7 @@ static struct import_task *
 add_task(struct import *import, uint32_t tid, struct import_space *space)
 {
     struct import_task *task = g_new(struct import_task, 1);
-    *task = (struct import_task){++import->last_id, space};
+    *task = (struct import_task){.id = ++import->last_id, .space = space};
     g_hash_table_replace(import->tasks, GUINT_TO_POINTER(tid), task);
     g_hash_table_insert(import->ids, GUINT_TO_POINTER(tid),
                         GUINT_TO_POINTER(task->id));
@@ -193,7 +194,7 @@ exec(struct import *import, uint32_t index)
     g_autoptr(GString) keys = g_string_new(NULL);
     if (image->mmap_base)
         g_string_append_printf(keys, " mmap-base=0x%" PRIx64, image->mmap_base);
-    if (image->brk)
+    if (image->brk && image->maps->len > 0)
         g_string_append_printf(keys, " brk=0x%" PRIx64, image->brk);
     if (image->stack_top)
         g_string_append_printf(keys, " stack=0x%" PRIx64, image->stack_top);
@@ -271,7 +272,7 @@ touch(struct import *import, const struct perf_record *record)
         .outcome = outcome_of(piece, record),
     };
     count_fault(import, piece, record, next.outcome);
-    import_touch(import, task->space, &next);
+    import_touch(import, task, &next);
 }
 
 /* ---- the walk ---- */
@@ -288,6 +289,15 @@ effect(struct import *import, const struct perf_record *at)
 }
 
 static void
+pass_time(const struct import *import, const struct perf_record *record)
+{
+    struct import_task *task =
+        g_hash_table_lookup(import->tasks, GUINT_TO_POINTER(record->tid));
+    if (import->has_spending && task)
+        import_time_pass(import, task, record);
+}
+
+static void
 walk(struct import *import)
 {
     import->tasks =
@@ -296,6 +306,7 @@ walk(struct import *import)
     import->last_id = 0;
     for (uint32_t i = 0; i < import->recording->records->len; i++) {
         const struct perf_record *record = perf_record_at(import->recording, i);
+        pass_time(import, record);
         if (record->kind == PERF_FAULT)
             touch(import, record);
         else if (record->kind == PERF_NEWTASK)
@@ -350,14 +361,48 @@ write_totals(struct import *import)
 }
 
 static void
+write_note(struct import *import)
+{
+    if (!import->options->note)
+        return;
+    g_auto(GStrv) lines = g_strsplit(import->options->note, "\n", -1);
+    for (char **line = lines; *line; line++)
+        import_line(import, "# %s", *line);
+}
+
+static void
 write_header(struct import *import)
 {
     const char *kernel = import->options->kernel;
     if (!kernel)
         kernel = import->recording->kernel;
-    import_line(import, "#touches faults %s", kernel ? kernel : "unknown");
-    write_totals(import);
+    if (import->recording->is_calls_only)
+        import_line(import, "#touches filtered");
+    else
+        import_line(import, "#touches faults %s", kernel ? kernel : "unknown");
+    write_note(import);
+    if (import->recording->is_calls_only)
+        import_line(import, "# calls%s%s, no touches", kernel ? " of " : "",
+                    kernel ? kernel : "");
+    else
+        write_totals(import);
     perf_image_write_files(import);
+}
+
+void
+import_recording(const struct perf_recording *recording,
+                 const struct import_options *options, struct trace_writer *out)
+{
+    struct import import = {.recording = recording, .options = options};
+    for (uint32_t i = 0; i < recording->records->len && !import.start_ns; i++)
+        import.start_ns = perf_record_at(recording, i)->time_ns;
+    import_time_prepare(&import);
+    walk(&import);
+    count_allocations(&import);
+
+    import.out = out;
+    write_header(&import);
+    walk(&import);
 }
 
 bool
@@ -367,15 +412,7 @@ import_perf(GPtrArray *paths, const struct import_options *options,
     struct perf_recording *recording = perf_recording_load(paths, error);
     if (!recording)
         return false;
-    struct import import = {.recording = recording, .options = options};
-    for (uint32_t i = 0; i < recording->records->len && !import.start_ns; i++)
-        import.start_ns = perf_record_at(recording, i)->time_ns;
-    walk(&import);
-    count_allocations(&import);
-
-    import.out = out;
-    write_header(&import);
-    walk(&import);
+    import_recording(recording, options, out);
     perf_recording_free(recording);
     return true;
 }

@@ -63,6 +63,19 @@ comment(const struct call *call, const char *why)
                 perf_call_word((enum perf_call)call->enter->call), why);
 }
 
+/* Without images, memory that exec mapped cannot be told from memory that does
+ * not exist; then the call is a comment. */
+static bool
+is_unknown(const struct call *call)
+{
+    g_autofree char *address = address_of(call, call->arg[0]);
+    bool is_unknown = call->import->recording->is_calls_only &&
+                      g_str_has_prefix(address, "0x");
+    if (is_unknown)
+        comment(call, "of memory that the recording does not know");
+    return is_unknown;
+}
+
 /* "WORD NAME+OFF LENGTH ARGUMENT = 0", with the call's first two arguments. */
 static void
 write_range(const struct call *call, const char *word, const char *argument)
@@ -441,6 +454,11 @@ import_perf_call(struct import *import, struct import_task *task,
         .result = exit->arg[0],
         .has_failed = perf_is_failure(exit->arg[0]),
     };
-    if (writers[enter->call])
+    bool has_range =
+        enter->call == PERF_CALL_MUNMAP || enter->call == PERF_CALL_MREMAP ||
+        enter->call == PERF_CALL_MPROTECT || enter->call == PERF_CALL_MADVISE ||
+        enter->call == PERF_CALL_MLOCK || enter->call == PERF_CALL_MLOCK2 ||
+        enter->call == PERF_CALL_MUNLOCK;
+    if (writers[enter->call] && !(has_range && is_unknown(&call)))
         writers[enter->call](&call);
 }

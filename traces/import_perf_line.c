@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include "traces/import_calls.h"
+
 struct call_fields {
     const char *word;
     const char *fields[PERF_ARG_COUNT + 1];  // until NULL
@@ -268,6 +270,73 @@ take_comm(struct trace_text *text, struct perf_record *record, GString *name)
     return true;
 }
 
+/* "IN", "OUT" or "OUT preempt". */
+static bool
+take_switch(struct trace_text *text, struct perf_record *record)
+{
+    const char *end = line_end(text);
+    if (strncmp(text->at, "IN", 2) == 0)
+        record->arg[0] = PERF_SWITCH_IN;
+    else if (strncmp(text->at, "OUT", 3) != 0)
+        return trace_text_fail(text, text->at, TRACE_ERROR_SYNTAX, "IN or OUT");
+    else if (g_strstr_len(text->at, end - text->at, "preempt"))
+        record->arg[0] = PERF_SWITCH_PREEMPTED;
+    else
+        record->arg[0] = PERF_SWITCH_OUT;
+    return true;
+}
+
+/* Arguments like "(0, 2000, 7ffc2b4433ac, ...)", hexadecimal. */
+static bool
+take_raw_arguments(struct trace_text *text, struct perf_record *record)
+{
+    uint64_t arguments[IMPORT_CALL_ARGS];
+    for (unsigned i = 0; i < IMPORT_CALL_ARGS; i++) {
+        text->at += strspn(text->at, " (,");
+        char *end;
+        arguments[i] = g_ascii_strtoull(text->at, &end, 16);
+        if (end == text->at)
+            return trace_text_fail(text, text->at, TRACE_ERROR_SYNTAX,
+                                   "six arguments of a call");
+        text->at = end;
+    }
+    import_call_set_arguments(record, arguments);
+    return true;
+}
+
+/* "NR 9 (0, 2000, ...)", or when the call ends "NR 9 = -12". */
+static bool
+take_system(struct trace_text *text, struct perf_record *record)
+{
+    uint64_t number;
+    if (strncmp(text->at, "NR ", 3) == 0)
+        text->at += 3;
+    if (*text->at == '-') {  // no call at all, as after a signal
+        record->kind = PERF_SKIPPED;
+        return true;
+    }
+    if (!trace_take_number(text, &number))
+        return false;
+    record->is_raw = import_call_by_number(number, &record->call);
+    if (!record->is_raw) {
+        record->arg[0] = number;
+        return true;
+    }
+    if (record->kind == PERF_SYSTEM) {
+        record->kind = PERF_ENTER;
+        return take_raw_arguments(text, record);
+    }
+    record->kind = PERF_EXIT;
+    text->at += strspn(text->at, " =");
+    bool is_negative = *text->at == '-';
+    text->at += is_negative;
+    if (!trace_take_number(text, &record->arg[0]))
+        return false;
+    if (is_negative)
+        record->arg[0] = 0 - record->arg[0];
+    return true;
+}
+
 /* sys_enter_NAME or sys_exit_NAME of a call that we know. */
 static enum perf_kind
 find_call(const char *word, size_t length, uint8_t *call)
@@ -278,13 +347,9 @@ find_call(const char *word, size_t length, uint8_t *call)
     else if (length > 9 && memcmp(word, "sys_exit_", 9) == 0)
         kind = PERF_EXIT;
     size_t skip = kind == PERF_ENTER ? 10 : 9;
-    for (uint8_t i = 0; kind != PERF_SKIPPED && i < PERF_CALL_COUNT; i++) {
-        if (strlen(calls[i].word) == length - skip &&
-            memcmp(calls[i].word, word + skip, length - skip) == 0) {
-            *call = i;
-            return kind;
-        }
-    }
+    if (kind != PERF_SKIPPED &&
+        import_call_by_name(word + skip, length - skip, call))
+        return kind;
     return PERF_SKIPPED;
 }
 
@@ -311,6 +376,9 @@ find_kind(const char *word, size_t length, struct perf_record *record)
         {"sched_process_exit", PERF_DEATH, false},
         {"PERF_RECORD_COMM", PERF_IMAGE, false},
         {"PERF_RECORD_MMAP2", PERF_MAPPED, false},
+        {"PERF_RECORD_SWITCH", PERF_SWITCH, false},
+        {"sys_enter", PERF_SYSTEM, false},
+        {"sys_exit", PERF_USER, false},
     };
     for (unsigned i = 0; i < G_N_ELEMENTS(events); i++) {
         if (is_word(word, length, events[i].word)) {
@@ -331,7 +399,7 @@ take_event(struct trace_text *text, struct perf_record *record)
         length++;
     if (strncmp(word, "PERF_RECORD_LOST", 16) == 0 ||
         strncmp(word, "LOST", 4) == 0)
-        return trace_text_fail(text, word, TRACE_ERROR_SYNTAX,
+        return trace_text_fail(text, word, TRACE_ERROR_LOST,
                                "a complete recording");
     text->at = skip_blanks(word + length);
     if (strncmp(word, "PERF_RECORD_", 12) == 0) {
@@ -362,6 +430,11 @@ perf_line_parse(struct trace_text *text, struct perf_record *record,
     switch ((enum perf_kind)record->kind) {
     case PERF_SKIPPED:
         return true;
+    case PERF_SYSTEM:
+    case PERF_USER:
+        return take_system(text, record);
+    case PERF_SWITCH:
+        return take_switch(text, record);
     case PERF_ENTER:
         return take_enter(text, record);
     case PERF_EXIT:

@@ -51,7 +51,12 @@ enum perf_kind {
     PERF_IMAGE,    // COMM exec; name, arg[0]: its brk area or 0, cleared:
                    // pages of its arguments
     PERF_MAPPED,   // MMAP2; arg: start, length, offset, prot, shared; name
+    PERF_SYSTEM,   // another system call begins; arg[0]: its number
+    PERF_USER,     // it ends
+    PERF_SWITCH,   // arg[0]: enum perf_switch
 };
+
+enum perf_switch { PERF_SWITCH_IN, PERF_SWITCH_OUT, PERF_SWITCH_PREEMPTED };
 
 enum perf_alloc {
     PERF_ALLOC_CLEARED,  // user memory, zeroed
@@ -108,6 +113,7 @@ struct perf_record {
     uint8_t kind;  // enum perf_kind
     uint8_t call;  // enum perf_call
     bool is_kernel;
+    bool is_raw;  // ENTER, EXIT: of the tracepoints of all system calls
 };
 
 /* Results of calls: the last 4095 numbers are errnos. */

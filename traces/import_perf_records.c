@@ -25,13 +25,9 @@
 
 #include <string.h>
 
-#include "traces/trace_source.h"
+#include "traces/import_lines.h"
 
-enum {
-    LINE_BYTES_MAX = 64 * 1024,
-    BLOCK_BYTES = 256 * 1024,
-    RECORDS_MAX = 1 << 27,
-};
+enum { RECORDS_MAX = 1 << 27 };
 
 #define KERNEL_HEADER "# os release : "
 
@@ -39,13 +35,19 @@ enum {
 
 struct loader {
     struct perf_recording *recording;
-    GHashTable *name_indices;  // char * -> index + 1
-    struct trace_text text;
-    GString *line;
     GString *name;
-    uint64_t last_ns;
-    bool is_sorted;
 };
+
+struct perf_recording *
+perf_recording_new(void)
+{
+    struct perf_recording *recording = g_new0(struct perf_recording, 1);
+    recording->records = g_array_new(FALSE, FALSE, sizeof(struct perf_record));
+    recording->names = g_ptr_array_new_with_free_func(g_free);
+    recording->name_indices = g_hash_table_new(g_str_hash, g_str_equal);
+    recording->is_sorted = true;
+    return recording;
+}
 
 void
 perf_recording_free(struct perf_recording *recording)
@@ -53,30 +55,42 @@ perf_recording_free(struct perf_recording *recording)
     if (!recording)
         return;
     g_array_unref(recording->records);
+    g_hash_table_unref(recording->name_indices);
     g_ptr_array_unref(recording->names);
     g_free(recording->kernel);
     g_free(recording);
 }
 
-static uint32_t
-intern(struct loader *loader, const char *name)
+uint32_t
+perf_recording_name(struct perf_recording *recording, const char *name)
 {
-    gpointer found = g_hash_table_lookup(loader->name_indices, name);
+    gpointer found = g_hash_table_lookup(recording->name_indices, name);
     if (found)
         return GPOINTER_TO_UINT(found) - 1;
-    GPtrArray *names = loader->recording->names;
     char *copy = g_strdup(name);
-    g_ptr_array_add(names, copy);
-    g_hash_table_insert(loader->name_indices, copy,
-                        GUINT_TO_POINTER(names->len));
-    return names->len - 1;
+    g_ptr_array_add(recording->names, copy);
+    g_hash_table_insert(recording->name_indices, copy,
+                        GUINT_TO_POINTER(recording->names->len));
+    return recording->names->len - 1;
+}
+
+bool
+perf_recording_add(struct perf_recording *recording,
+                   const struct perf_record *record, struct trace_text *text)
+{
+    if (recording->records->len >= RECORDS_MAX)
+        return trace_text_fail_found(text, text->start, TRACE_ERROR_RANGE,
+                                     "at most 2^27 events", "more");
+    recording->is_sorted &= record->time_ns >= recording->last_ns;
+    recording->last_ns = record->time_ns;
+    g_array_append_vals(recording->records, record, 1);
+    return true;
 }
 
 /* "# os release : 6.18.44-fc": the digits and dots at the front. */
 static void
-note_kernel(struct loader *loader)
+note_kernel(struct loader *loader, const char *line)
 {
-    const char *line = loader->line->str;
     struct perf_recording *recording = loader->recording;
     if (recording->kernel || !g_str_has_prefix(line, KERNEL_HEADER))
         return;
@@ -85,19 +99,12 @@ note_kernel(struct loader *loader)
     recording->kernel = g_strndup(release, MIN(length, 32));
 }
 
-/* loader->line holds a line with its newline. */
 static bool
-load_line(struct loader *loader)
+load_line(struct trace_text *text, void *data)
 {
-    struct trace_text *text = &loader->text;
-    text->start = text->at = loader->line->str;
-    text->line++;
-    const char *nul = memchr(text->start, '\0', loader->line->len);
-    if (nul)
-        return trace_text_fail_found(text, nul, TRACE_ERROR_SYNTAX, "text",
-                                     "a NUL byte");
+    struct loader *loader = data;
     if (*text->at == '#')
-        note_kernel(loader);
+        note_kernel(loader, text->at);
     if (!trace_text_next(text))
         return true;
 
@@ -105,84 +112,15 @@ load_line(struct loader *loader)
     g_string_truncate(loader->name, 0);
     if (!perf_line_parse(text, &record, loader->name))
         return false;
+    if (record.is_raw && loader->recording->has_named_calls)
+        record.kind = record.kind == PERF_EXIT ? PERF_USER : PERF_SKIPPED;
     if (record.kind == PERF_SKIPPED || record.tid == 0)
         return true;
-    GArray *records = loader->recording->records;
-    if (records->len >= RECORDS_MAX)
-        return trace_text_fail_found(text, text->start, TRACE_ERROR_RANGE,
-                                     "at most 2^27 events", "more");
+    loader->recording->has_named_calls |=
+        record.kind == PERF_ENTER && !record.is_raw;
     if (loader->name->len > 0)
-        record.name = intern(loader, loader->name->str);
-    loader->is_sorted &= record.time_ns >= loader->last_ns;
-    loader->last_ns = record.time_ns;
-    g_array_append_val(records, record);
-    return true;
-}
-
-/* Cut a block into lines; what is left of the last one stays in the loader. */
-static bool
-load_block(struct loader *loader, const char *block, size_t length)
-{
-    while (length > 0) {
-        const char *newline = memchr(block, '\n', length);
-        size_t part = newline ? (size_t)(newline - block) + 1 : length;
-        if (loader->line->len + part > LINE_BYTES_MAX) {
-            loader->text.line++;
-            loader->text.start = block;
-            return trace_text_fail_found(
-                &loader->text, block, TRACE_ERROR_RANGE,
-                "a line of at most 64 KiB", "a longer one");
-        }
-        g_string_append_len(loader->line, block, (gssize)part);
-        block += part;
-        length -= part;
-        if (newline && !load_line(loader))
-            return false;
-        if (newline)
-            g_string_truncate(loader->line, 0);
-    }
-    return true;
-}
-
-static bool
-load_source(struct loader *loader, struct trace_source *source)
-{
-    g_autofree char *block = g_malloc(BLOCK_BYTES);
-    GError *failure = NULL;
-    gssize got;
-    while ((got = trace_source_read(source, block, BLOCK_BYTES, &failure)) >
-           0) {
-        if (!load_block(loader, block, (size_t)got))
-            return false;
-    }
-    if (got < 0) {
-        g_propagate_prefixed_error(loader->text.error, failure,
-                                   "%s: ", loader->text.path);
-        return false;
-    }
-    if (loader->line->len > 0) {
-        struct trace_text *text = &loader->text;
-        text->line++;
-        text->start = loader->line->str;
-        return trace_text_fail_found(text, text->start + loader->line->len,
-                                     TRACE_ERROR_SYNTAX, "the end of the line",
-                                     "the end of the file");
-    }
-    return true;
-}
-
-static bool
-load_path(struct loader *loader, const char *path, GError **error)
-{
-    struct trace_source *source = trace_source_open(path, error);
-    if (!source)
-        return false;
-    loader->text = (struct trace_text){
-        .path = strcmp(path, "-") == 0 ? "<stdin>" : path, .error = error};
-    g_string_truncate(loader->line, 0);
-    bool ok = load_source(loader, source);
-    trace_source_free(source);
-    return ok;
+        record.name = perf_recording_name(loader->recording, loader->name->str);
+    return perf_recording_add(loader->recording, &record, text);
 }
 
 static gint
@@ -280,6 +218,9 @@ pair_record(const struct perf_recording *recording, GHashTable *tasks,
         pair_alloc(recording, open, record);
         return;
     }
+    if (record->kind == PERF_SWITCH || record->kind == PERF_SYSTEM ||
+        record->kind == PERF_USER)
+        return;
     open->fault = PERF_NONE;
     switch ((enum perf_kind)record->kind) {
     case PERF_ENTER:
@@ -311,6 +252,9 @@ pair_record(const struct perf_recording *recording, GHashTable *tasks,
         break;
     case PERF_EXEC:
     case PERF_ALLOC:
+    case PERF_SYSTEM:
+    case PERF_USER:
+    case PERF_SWITCH:
     case PERF_SKIPPED:
         break;
     }
@@ -393,31 +337,26 @@ link_records(const struct perf_recording *recording)
     place_effects(recording, mapped);
 }
 
+void
+perf_recording_finish(struct perf_recording *recording)
+{
+    if (!recording->is_sorted)
+        g_array_sort(recording->records, compare_times);
+    link_records(recording);
+}
+
 struct perf_recording *
 perf_recording_load(GPtrArray *paths, GError **error)
 {
-    struct perf_recording *recording = g_new0(struct perf_recording, 1);
-    recording->records = g_array_new(FALSE, FALSE, sizeof(struct perf_record));
-    recording->names = g_ptr_array_new_with_free_func(g_free);
-    struct loader loader = {
-        .recording = recording,
-        .name_indices = g_hash_table_new(g_str_hash, g_str_equal),
-        .line = g_string_new(NULL),
-        .name = g_string_new(NULL),
-        .is_sorted = true,
-    };
+    struct loader loader = {perf_recording_new(), g_string_new(NULL)};
     bool ok = true;
     for (guint i = 0; ok && i < paths->len; i++)
-        ok = load_path(&loader, paths->pdata[i], error);
-    g_hash_table_unref(loader.name_indices);
-    g_string_free(loader.line, TRUE);
+        ok = import_read_lines(paths->pdata[i], load_line, &loader, error);
     g_string_free(loader.name, TRUE);
     if (!ok) {
-        perf_recording_free(recording);
+        perf_recording_free(loader.recording);
         return NULL;
     }
-    if (!loader.is_sorted)
-        g_array_sort(recording->records, compare_times);
-    link_records(recording);
-    return recording;
+    perf_recording_finish(loader.recording);
+    return loader.recording;
 }

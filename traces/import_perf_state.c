@@ -1,13 +1,16 @@
 /*
  * Writes the lines of an import.  Touches of one task that follow one another
  * in memory and in the recording become one line, if nothing else happened
- * between them.
+ * between them; the time that the task spent between them stands above its next
+ * line.
  */
 #include "traces/import_perf_state.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+
+#define SPENDING_MIN_NS 1000
 
 void
 import_line(struct import *import, const char *format, ...)
@@ -43,11 +46,32 @@ write_event(struct import *import, uint64_t start_ns, uint64_t duration_ns,
                 event);
 }
 
+/* What the task did since its last line, unless it is too little for one. */
+static void
+write_spending(struct import *import, struct import_task *task, uint16_t cpu)
+{
+    static const char *const words[] = {"work", "kwork", "sleep"};
+    struct import_time *time = &task->time;
+    uint64_t total = 0;
+    for (unsigned i = 0; i < IMPORT_SPENDING_COUNT; i++)
+        total += time->spent[i];
+    for (unsigned i = 0; total >= SPENDING_MIN_NS && i < G_N_ELEMENTS(words);
+         i++) {
+        if (time->spent[i] == 0)
+            continue;
+        g_autofree char *event =
+            g_strdup_printf("%s %" PRIu64, words[i], time->spent[i]);
+        write_event(import, time->first_ns, 0, cpu, task->id, event);
+        time->spent[i] = 0;
+    }
+}
+
 void
-import_event(struct import *import, const struct import_task *task,
+import_event(struct import *import, struct import_task *task,
              const struct perf_record *record, const char *format, ...)
 {
     import_flush(import);
+    write_spending(import, task, record->cpu);
     va_list arguments;
     va_start(arguments, format);
     g_autofree char *event = g_strdup_vprintf(format, arguments);
@@ -67,7 +91,7 @@ is_continued(const struct import_touch *touch, const struct import_touch *next)
 }
 
 void
-import_touch(struct import *import, const struct import_space *space,
+import_touch(struct import *import, struct import_task *task,
              const struct import_touch *touch)
 {
     struct import_touch *pending = &import->pending;
@@ -77,9 +101,10 @@ import_touch(struct import *import, const struct import_space *space,
         return;
     }
     import_flush(import);
+    write_spending(import, task, touch->cpu);
     *pending = *touch;
     import->pending_address = g_string_new(NULL);
-    import_space_format(space, touch->start, import->pending_address);
+    import_space_format(task->space, touch->start, import->pending_address);
 }
 
 void

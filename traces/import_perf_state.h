@@ -10,9 +10,36 @@
 
 #define IMPORT_PAGE_BYTES UINT64_C(4096)
 
+/* How time between events is spent; the trace's words for it. */
+enum import_spending {
+    IMPORT_WORK,
+    IMPORT_KWORK,
+    IMPORT_SLEEP,
+    IMPORT_SPENDING_COUNT
+};
+
+/* The fault that a task's last record belongs to. */
+enum import_fault {
+    IMPORT_FAULT_NONE,
+    IMPORT_FAULT_BARE,  // without a page so far
+    IMPORT_FAULT_PAGE,
+    IMPORT_FAULT_COUNT
+};
+
+struct import_time {
+    uint64_t since_ns;  // of the task's last record; 0: none yet
+    uint64_t spent[IMPORT_SPENDING_COUNT];  // not written yet
+    uint64_t first_ns;                      // when the first of them began
+    uint8_t mode;                           // of import_perf_time.c
+    uint8_t fault;                          // enum import_fault
+    bool is_off;                            // the CPU
+    bool is_waiting;                        // off of its own accord
+};
+
 struct import_task {
     uint32_t id;  // in the trace
     struct import_space *space;
+    struct import_time time;
 };
 
 struct import_totals {
@@ -44,16 +71,23 @@ struct import {
     struct import_touch pending;
     GString *pending_address;
     struct import_totals totals;
+    bool has_spending;  // the recording tells how time was spent
+    uint64_t fault_ns[IMPORT_FAULT_COUNT];  // what a fault takes, watched
 };
+
+/* The trace of a recording. */
+void import_recording(const struct perf_recording *recording,
+                      const struct import_options *options,
+                      struct trace_writer *out);
 
 void import_line(struct import *import, const char *format, ...)
     G_GNUC_PRINTF(2, 3);
 /* A line of a task with the record's time; a call's with its duration. */
-void import_event(struct import *import, const struct import_task *task,
+void import_event(struct import *import, struct import_task *task,
                   const struct perf_record *record, const char *format, ...)
     G_GNUC_PRINTF(4, 5);
 /* Touches wait until something else is to be written. */
-void import_touch(struct import *import, const struct import_space *space,
+void import_touch(struct import *import, struct import_task *task,
                   const struct import_touch *touch);
 void import_flush(struct import *import);
 

@@ -228,6 +228,7 @@ enum trace_error {
     TRACE_ERROR_RANGE,   // a number or length beyond its limits
     TRACE_ERROR_ORDER,   // a task or region used before it exists
     TRACE_ERROR_IO,      // the file cannot be read or decompressed
+    TRACE_ERROR_LOST,    // a recording lacks events
 };
 
 /* Read a whole trace.  "-" is standard input; text or zstd is told by the

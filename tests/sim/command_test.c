@@ -33,7 +33,7 @@ static const struct {
      2,
      "unknown command \"replai\"; the nearest known one is "
      "\"replay\""},
-    {{"record"}, 2, "vmsim record is not built yet: the name is reserved"},
+    {{"record"}, 2, "record needs a command: vmsim record -- COMMAND..."},
     {{"compare"}, 2, "vmsim compare is not built yet: the name is reserved"},
     {{"replay"}, 2, "replay takes one trace"},
     {{"replay", "t", "t"}, 2, "replay takes one trace"},

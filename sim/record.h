@@ -1,0 +1,20 @@
+/*
+ * Recording a program on this host: perf or strace watches it, the importers
+ * make a trace of what they saw.
+ */
+#pragma once
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct record_wishes {
+    char **command;      // ends with NULL
+    const char *output;  // the trace
+    const char *tool;    // "perf", "strace"; NULL: the best that may be used
+    const char *buffer;  // of every CPU, as perf reads sizes
+};
+
+/* Run the command to its end, or to Ctrl-C, and write its trace.  What is told
+ * to the user on the way goes to standard error. */
+bool record_run(const struct record_wishes *wishes, GError **error);
