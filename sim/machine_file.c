@@ -148,7 +148,7 @@ static bool
 read_line(struct reading *reading, const struct json_file *file,
           const json_t *value, GError **error)
 {
-    uint64_t number;
+    uint64_t number = 0;
 
     if (!read_number(file, "l1_line_bytes", value, 32, 1024, &number, error))
         return false;
@@ -165,7 +165,7 @@ read_member(struct reading *reading, const struct json_file *file,
 {
     struct machine_file *into = reading->into;
     const char *key = members[member];
-    uint64_t number;
+    uint64_t number = 0;
 
     switch (member) {
     case MEMBER_NAME:
