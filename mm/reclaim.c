@@ -80,8 +80,9 @@ discard_lazy(struct machine *machine, struct page *page)
     rmap_walk(machine, page, unmap_entry, &unmapped);
     machine->counters.purge_discarded_pages += unmapped;
     machine->counters.purge_lazy_pages += unmapped;
-    /* A mapping that is only now being added is not in the chain yet. */
-    if (page->map_count)
+    /* A mapping that is only now being added is not in the chain yet.  (The
+     * map count of a free frame means something else.) */
+    if (page_state(page) == PAGE_ANON)
         return keep_lazy(machine, page);
     machine->counters.reclaim_freed_pages++;
     return 1;
