@@ -204,6 +204,15 @@ pages_before(const struct touch *touch, uint64_t addr, uint64_t limit,
     return (uint32_t)MIN(bytes_to_pages(end - addr), max_pages);
 }
 
+/* A stack did not grow down to addr: up to where the answer may be another. */
+static uint64_t
+stack_reach(const struct mm *mm, const struct vma *stack, uint64_t addr)
+{
+    uint64_t limit = MIN(mm->rlimit_stack, stack->end);
+
+    return MAX(page_floor(stack->end - limit), addr + PAGE_BYTES);
+}
+
 /* Nothing is mapped at addr, or not for this access: refuse all pages up to
  * where that may change. */
 static void
@@ -218,8 +227,9 @@ refuse(struct touch *touch, uint64_t addr, const struct vma *vma,
         const struct vma *above = vma_find_quiet(touch->mm, addr);
 
         if (above)
-            limit =
-                above->flags & VM_GROWSDOWN ? addr + PAGE_BYTES : above->start;
+            limit = above->flags & VM_GROWSDOWN
+                        ? stack_reach(touch->mm, above, addr)
+                        : above->start;
     }
     if (limit <= addr)
         limit = addr + PAGE_BYTES;
