@@ -79,6 +79,8 @@ badness(const struct task *task)
     return points;
 }
 
+/* NULL: nobody is left, or the last victim is still on its way out and gives
+ * back more than another one's death would be worth. */
 static struct task *
 worst_task(const struct machine *machine)
 {
@@ -86,7 +88,9 @@ worst_task(const struct machine *machine)
     uint64_t worst_points = 0;
 
     for (struct task *task = machine->tasks; task; task = task->next) {
-        if (!task->mm || task->oom_killed || task->vfork_parent)
+        if (task->mm && task->oom_killed)
+            return NULL;
+        if (!task->mm || task->vfork_parent)
             continue;
         uint64_t points = badness(task);
 
