@@ -12,28 +12,56 @@
 #include <string.h>
 
 static const struct trace_event *
-event_at(const struct check *check, size_t index)
+event_at(const struct check *check, uint64_t number)
 {
-    return &g_array_index(check->trace->events, struct trace_event, index);
+    return &g_array_index(check->window->events, struct trace_event,
+                          number - check->window->first_event);
+}
+
+static bool
+judge_expects(const struct trace *window, GError **error)
+{
+    for (size_t i = 0; i < window->events->len; i++) {
+        const struct trace_event *event =
+            &g_array_index(window->events, struct trace_event, i);
+        if (event->op != TRACE_OP_EXPECT)
+            continue;
+        const char *name = trace_string(window, event->object);
+        if (!g_strv_contains(counter_names, name))
+            return sim_fail(error, SIM_ERROR_FAILED,
+                            "%s:%" PRIu64 ":%zu: expected the name of a "
+                            "counter, found \"%s\"",
+                            window->path,
+                            trace_event_line(window, window->first_event + i),
+                            sizeof("0 expect "), name);
+    }
+    return true;
+}
+
+/* Before the run, so that a misspelt name does not show at its end. */
+static bool
+judge_all_expects(const struct trace *trace, GError **error)
+{
+    GError *failure = NULL;
+    const struct trace *window;
+
+    if (trace->op_count[TRACE_OP_EXPECT] == 0)
+        return true;
+    struct trace_cursor *cursor = trace_cursor_open(trace);
+    while ((window = trace_cursor_next(cursor, &failure)) &&
+           judge_expects(window, &failure))
+        continue;
+    trace_cursor_close(cursor);
+    if (failure)
+        g_propagate_error(error, failure);
+    return !failure;
 }
 
 struct check *
 check_open(const struct trace *trace, bool has_recorded_rules, GError **error)
 {
-    for (size_t i = 0; i < trace->events->len; i++) {
-        const struct trace_event *event =
-            &g_array_index(trace->events, struct trace_event, i);
-        if (event->op != TRACE_OP_EXPECT)
-            continue;
-        const char *name = trace_string(trace, event->object);
-        if (!g_strv_contains(counter_names, name)) {
-            sim_fail(error, SIM_ERROR_FAILED,
-                     "%s:%" PRIu64 ":%zu: expected the name of a counter, "
-                     "found \"%s\"",
-                     trace->path, event->line, sizeof("0 expect "), name);
-            return NULL;
-        }
-    }
+    if (!judge_all_expects(trace, error))
+        return NULL;
     struct check *check = g_new0(struct check, 1);
     check->trace = trace;
     check->has_recorded_rules = has_recorded_rules;
@@ -68,10 +96,10 @@ report(struct check *check, size_t event, char *expected, char *found)
         g_free(found);
         return;
     }
-    trace_format_event(check->trace, at, what);
+    trace_format_event(check->window, at, what);
     check->first = (struct check_first){
         .event = event + 1,
-        .line = at->line,
+        .line = trace_event_line(check->window, event),
         .task = at->task == TRACE_NONE
                     ? 0
                     : g_array_index(check->trace->tasks, struct trace_task,
@@ -123,7 +151,7 @@ static const struct trace_run *
 recorded_run(const struct check *check, const struct trace_result *result,
              uint32_t index)
 {
-    return &g_array_index(check->trace->runs, struct trace_run,
+    return &g_array_index(check->window->runs, struct trace_run,
                           result->run_first + index);
 }
 
@@ -178,13 +206,9 @@ runs_agree(const struct check *check, const struct trace_result *result)
 static bool
 is_comparable(const struct check *check, const struct trace_event *event)
 {
-    const struct trace_detail *detail =
-        event->detail == TRACE_NONE
-            ? NULL
-            : &g_array_index(check->trace->details, struct trace_detail,
-                             event->detail);
+    const struct trace_detail *detail = trace_detail(check->window, event);
     bool is_placed = event->flags & (TRACE_FIXED | TRACE_FIXED_NOREPLACE) &&
-                     detail && detail->at.binding == TRACE_BINDING_ABSOLUTE;
+                     detail->at.binding == TRACE_BINDING_ABSOLUTE;
 
     return is_placed ||
            (check->has_recorded_rules && check->has_layout[event->task]);
@@ -230,13 +254,8 @@ static void
 note_layout(struct check *check, const struct trace_event *event)
 {
     if (event->op == TRACE_OP_START || event->op == TRACE_OP_EXEC) {
-        const struct trace_detail *detail =
-            event->detail == TRACE_NONE
-                ? NULL
-                : &g_array_index(check->trace->details, struct trace_detail,
-                                 event->detail);
         check->has_layout[event->task] =
-            detail && detail->keys >> TRACE_KEY_MMAP_BASE & 1;
+            trace_detail(check->window, event)->keys >> TRACE_KEY_MMAP_BASE & 1;
     } else if (event->op == TRACE_OP_FORK || event->op == TRACE_OP_VFORK ||
                event->op == TRACE_OP_THREAD) {
         check->has_layout[event->object] = check->has_layout[event->task];
@@ -253,7 +272,7 @@ check_result(struct check *check, size_t event, const struct mm *mm,
     if (at->result == TRACE_NONE)
         return;
     const struct trace_result *result =
-        &g_array_index(check->trace->results, struct trace_result, at->result);
+        &g_array_index(check->window->results, struct trace_result, at->result);
     check->compared_count++;
     switch (result->kind) {
     case TRACE_RESULT_SUCCESS:

@@ -26,9 +26,10 @@ struct check_first {
 
 struct check {
     const struct trace *trace;
-    bool has_recorded_rules;  // gap, layout and merge are the recorded ones
-    bool *has_layout;         // by trace task
-    GArray *runs;             // struct touch_run, of the current touch
+    const struct trace *window;  // of the trace, holds the current event
+    bool has_recorded_rules;     // gap, layout and merge are the recorded ones
+    bool *has_layout;            // by trace task
+    GArray *runs;                // struct touch_run, of the current touch
     uint64_t compared_count, mismatch_count, raced_count;
     struct check_first first;  // if mismatch_count > 0
 };

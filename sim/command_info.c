@@ -17,12 +17,12 @@ command_info(const struct command *command, char **argv, GError **error)
     if (ok && !helped && arguments.positional->len != 1)
         ok = sim_fail(error, SIM_ERROR_USAGE, "info takes one trace");
     if (ok && !helped) {
-        struct trace *trace = trace_load(arguments.positional->pdata[0], error);
+        struct trace *trace = trace_open(arguments.positional->pdata[0], error);
         ok = trace != NULL;
         if (trace) {
-            trace_info_print(trace, text);
+            ok = trace_info_print(trace, text, error) &&
+                 output_write(NULL, text, error);
             trace_free(trace);
-            ok = output_write(NULL, text, error);
         }
     }
     arguments_clear(&arguments);

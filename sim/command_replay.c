@@ -129,7 +129,7 @@ run_plan(struct plan *plan, const char *path, const char *output,
     g_autoptr(GString) dump_text = g_string_new(NULL);
     g_autoptr(GString) out = g_string_new(NULL);
     g_autofree char *said = setup_substitutions(&plan->setup);
-    struct trace *trace = trace_load(path, error);
+    struct trace *trace = trace_open(path, error);
 
     if (!trace)
         return false;

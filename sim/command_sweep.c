@@ -11,6 +11,10 @@
 
 #define JOBS_MAX 1024
 
+/* Shorter traces are decoded once for all runs (512 MiB); every run decodes
+ * longer ones for itself, block by block. */
+#define EVENTS_IN_MEMORY (1 << 23)
+
 static bool
 read_numbers(const struct arguments *arguments, struct sweep *sweep,
              GError **error)
@@ -47,12 +51,14 @@ load_traces(const GPtrArray *paths, GError **error)
     GPtrArray *traces = g_ptr_array_new_with_free_func(free_trace);
 
     for (size_t i = 0; i < paths->len; i++) {
-        struct trace *trace = trace_load(paths->pdata[i], error);
-        if (!trace) {
+        struct trace *trace = trace_open(paths->pdata[i], error);
+        if (trace)
+            g_ptr_array_add(traces, trace);
+        if (!trace || (trace->event_count <= EVENTS_IN_MEMORY &&
+                       !trace_fetch(trace, error))) {
             g_ptr_array_unref(traces);
             return NULL;
         }
-        g_ptr_array_add(traces, trace);
     }
     return traces;
 }
@@ -68,8 +74,7 @@ read_format(const struct arguments *arguments, bool *wants_table,
     *wants_table = g_strcmp0(format, "table") == 0;
     if (format && !g_strv_contains(formats, format))
         return sim_fail_unknown(error, "format", format, formats);
-    if (*wants_table &&
-        output_is_stream(arguments_value(arguments, "output")))
+    if (*wants_table && output_is_stream(arguments_value(arguments, "output")))
         return sim_fail(error, SIM_ERROR_USAGE,
                         "--format table needs a file for the results, -o");
     return true;

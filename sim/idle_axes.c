@@ -36,12 +36,9 @@ idle_axis_needs(const struct trace *trace, const char *axis)
     for (size_t i = 0; i < G_N_ELEMENTS(needs); i++) {
         if (strcmp(needs[i].axis, axis) != 0)
             continue;
-        for (size_t j = 0; j < trace->events->len; j++) {
-            const struct trace_event *event =
-                &g_array_index(trace->events, struct trace_event, j);
-            if (needs[i].ops >> event->op & 1)
+        for (size_t op = 0; op < TRACE_OP_COUNT; op++)
+            if (needs[i].ops >> op & 1 && trace->op_count[op] > 0)
                 return NULL;
-        }
         return needs[i].needs;
     }
     return NULL;

@@ -351,16 +351,18 @@ static bool
 tell(const struct recorder *recorder, GError **error)
 {
     const char *path = recorder->wishes->output;
-    struct trace *trace = trace_load(path, error);
+    struct trace *trace = trace_open(path, error);
+    struct trace_info info;
     GStatBuf file = {0};
 
-    if (!trace)
+    if (!trace || !trace_info_compute(trace, &info, error)) {
+        trace_free(trace);
         return false;
-    struct trace_info info = trace_info_compute(trace);
+    }
     g_stat(path, &file);
     tell_status(recorder, (double)(info.last_ns - info.first_ns) / 1e9);
-    g_printerr("trace        %s, %" PRIu64 " KiB, %u events\n", path,
-               (uint64_t)file.st_size / 1024, trace->events->len);
+    g_printerr("trace        %s, %" PRIu64 " KiB, %" PRIu64 " events\n", path,
+               (uint64_t)file.st_size / 1024, trace->event_count);
     g_printerr("ran          %" PRIu64 " processes, %" PRIu64 " threads\n",
                info.process_count, info.thread_count);
     for (guint i = 0; i < trace->comments->len; i++) {

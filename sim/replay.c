@@ -20,29 +20,10 @@ _Static_assert((int)TRACE_ADVICE_COLLAPSE == ADVICE_COLLAPSE,
 _Static_assert((int)TRACE_OUTCOME_COUNT == OUTCOME_COUNT,
                "outcomes are compared as they are");
 
-static const struct trace_event *
-event_at(const struct replay *replay, size_t index)
-{
-    return &g_array_index(replay->trace->events, struct trace_event, index);
-}
-
 static const struct trace_detail *
 detail_of(const struct replay *replay, const struct trace_event *event)
 {
-    static const struct trace_detail none;
-
-    if (event->detail == TRACE_NONE)
-        return &none;
-    return &g_array_index(replay->trace->details, struct trace_detail,
-                          event->detail);
-}
-
-static void
-find_marks(struct replay *replay)
-{
-    for (size_t i = 0; i < replay->trace->events->len; i++)
-        if (event_at(replay, i)->op == TRACE_OP_MARK)
-            replay->mark_counts[event_at(replay, i)->object] = 0;
+    return trace_detail(replay->window, event);
 }
 
 struct replay *
@@ -58,9 +39,11 @@ replay_open(const struct trace *trace, const struct setup *setup,
     replay->tasks = g_new0(struct task *, trace->tasks->len + 1);
     replay->files = g_new0(struct file *, trace->files->len + 1);
     replay->mark_counts = g_new(uint64_t, trace->strings->len + 1);
+    replay->cursor = trace_cursor_open(trace);
     for (size_t i = 0; i < trace->strings->len; i++)
         replay->mark_counts[i] = UINT64_MAX;  // not the name of a mark
-    find_marks(replay);
+    for (size_t i = 0; i < trace->marks->len; i++)
+        replay->mark_counts[g_array_index(trace->marks, uint32_t, i)] = 0;
     for (size_t i = 0; i < trace->files->len; i++) {
         const struct trace_file *file =
             &g_array_index(trace->files, struct trace_file, i);
@@ -78,6 +61,8 @@ replay_close(struct replay *replay)
     g_free(replay->tasks);
     g_free(replay->files);
     g_free(replay->mark_counts);
+    trace_cursor_close(replay->cursor);
+    g_clear_error(&replay->error);
     g_free(replay);
 }
 
@@ -189,12 +174,13 @@ build_mremap(const struct replay *replay, const struct trace_event *event,
 }
 
 static void
-build_touch(const struct trace_event *event, struct call *call)
+build_touch(const struct replay *replay, const struct trace_event *event,
+            struct call *call)
 {
     call->access = event->op == TRACE_OP_READ    ? TOUCH_READ
                    : event->op == TRACE_OP_WRITE ? TOUCH_WRITE
                                                  : TOUCH_EXEC;
-    call->stride = event->stride;
+    call->stride = detail_of(replay, event)->stride;
     call->from_kernel = event->flags & TRACE_KERNEL;
     call->gup = event->flags & TRACE_GUP;
 }
@@ -292,7 +278,7 @@ build_call(const struct replay *replay, const struct trace_event *event,
         build_mremap(replay, event, call);
         break;
     case CALL_TOUCH:
-        build_touch(event, call);
+        build_touch(replay, event, call);
         break;
     case CALL_REMAP_FILE_PAGES:
         call->pgoff = detail_of(replay, event)->file_offset;
@@ -314,14 +300,15 @@ static void
 bind(struct replay *replay, const struct trace_event *event,
      const struct operation *op)
 {
+    const struct trace_detail *detail = detail_of(replay, event);
     struct binding *binding;
     const struct binding *before = NULL;
 
-    if (event->binds == TRACE_NONE)
+    if (detail->binds == TRACE_NONE)
         return;
-    binding = &replay->bindings[event->binds];
-    if (event->rebinds != TRACE_NONE)
-        before = &replay->bindings[event->rebinds];
+    binding = &replay->bindings[detail->binds];
+    if (detail->rebinds != TRACE_NONE)
+        before = &replay->bindings[detail->rebinds];
     bool succeeded = op && op->result >= 0;
     if (succeeded && event->op == TRACE_OP_MREMAP &&
         !(event->flags & TRACE_AS) && before &&
@@ -508,15 +495,34 @@ run_task_event(struct replay *replay, const struct trace_event *event)
         run_book_event(replay, event);
 }
 
+/* The event to be carried out next; NULL with replay->error. */
+static const struct trace_event *
+fetch_event(struct replay *replay)
+{
+    while (replay->next_event >= replay->window_end) {
+        replay->window = trace_cursor_next(replay->cursor, &replay->error);
+        if (!replay->window)
+            return NULL;
+        replay->window_end =
+            replay->window->first_event + replay->window->events->len;
+        if (replay->check)
+            replay->check->window = replay->window;
+    }
+    return &g_array_index(replay->window->events, struct trace_event,
+                          replay->next_event - replay->window->first_event);
+}
+
 void
-replay_run(struct replay *replay, size_t event_end, uint64_t until_ns)
+replay_run(struct replay *replay, uint64_t event_end, uint64_t until_ns)
 {
     struct machine *machine = replay->machine;
-    size_t end = MIN(event_end, replay->trace->events->len);
+    uint64_t end = MIN(event_end, replay->trace->event_count);
 
     for (; replay->next_event < end && machine->now_ns < until_ns;
          replay->next_event++) {
-        const struct trace_event *event = event_at(replay, replay->next_event);
+        const struct trace_event *event = fetch_event(replay);
+        if (!event)
+            return;
         if (machine->kswapd_wanted)
             machine_run_daemons(machine);
         if (event->flags & TRACE_HAS_TIME && replay->trace->has_times)

@@ -36,11 +36,15 @@ struct replay_observer {
 struct replay {
     const struct trace *trace;
     struct machine *machine;
-    struct binding *bindings;    // by binding
-    struct task **tasks;         // by trace task; NULL: never created
-    struct file **files;         // by trace file
-    uint64_t *mark_counts;       // by string
-    size_t next_event;           // index of the event to be carried out next
+    struct binding *bindings;  // by binding
+    struct task **tasks;       // by trace task; NULL: never created
+    struct file **files;       // by trace file
+    uint64_t *mark_counts;     // by string
+    struct trace_cursor *cursor;
+    const struct trace *window;  // the event carried out last is in it
+    uint64_t window_end;         // number of the first event behind it
+    uint64_t next_event;         // number of the event to be carried out next
+    GError *error;               // why no more events can be read, or NULL
     uint64_t user_ns, kwork_ns;  // of work and kwork
     struct check *check;         // NULL: results are not compared
     struct replay_observer *observer;  // NULL: nobody; set after opening
@@ -51,9 +55,9 @@ struct replay *replay_open(const struct trace *trace, const struct setup *setup,
                            struct check *check);
 void replay_close(struct replay *replay);
 
-/* Carry out events until the one with index event_end is next, or the clock
- * has reached until_ns, or none is left. */
-void replay_run(struct replay *replay, size_t event_end, uint64_t until_ns);
+/* Carry out events until number event_end is next, or the clock has reached
+ * until_ns, or none is left, or replay->error is set. */
+void replay_run(struct replay *replay, uint64_t event_end, uint64_t until_ns);
 
 /* The id that the trace gives to a simulated task. */
 uint64_t replay_task_id(const struct replay *replay, const struct task *task);

@@ -25,7 +25,7 @@ trace_json(const struct trace *trace)
         "{s:s, s:s, s:s, s:I, s:s}", "path",
         g_path_is_absolute(trace->path) ? base : trace->path, "sha256",
         trace->sha256, "content_sha256", trace->content_sha256, "event_count",
-        (json_int_t)trace->events->len, "touches", touches[trace->touches]);
+        (json_int_t)trace->event_count, "touches", touches[trace->touches]);
 }
 
 static json_t *

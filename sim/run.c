@@ -16,10 +16,10 @@
 #define NS_PER_MS UINT64_C(1000000)
 
 /* The first event after which something is due, beyond the next one. */
-static size_t
+static uint64_t
 next_stop(const struct replay *replay, const struct run_wishes *wishes)
 {
-    size_t stop = replay->trace->events->len;
+    uint64_t stop = replay->trace->event_count;
     uint64_t done = replay->next_event;
 
     for (size_t i = 0; wishes->dumps && i < wishes->dumps->len; i++) {
@@ -49,7 +49,7 @@ static bool
 write_dumps(const struct replay *replay, const struct run_wishes *wishes,
             GString *dump_text, GError **error)
 {
-    size_t last = replay->trace->events->len;
+    uint64_t last = replay->trace->event_count;
 
     for (size_t i = 0; wishes->dumps && i < wishes->dumps->len; i++) {
         const struct dump_request *dump =
@@ -74,14 +74,18 @@ static bool
 run_with_stops(struct replay *replay, const struct run_wishes *wishes,
                json_t *timeline, GString *dump_text, GError **error)
 {
-    size_t last = replay->trace->events->len;
-    size_t dumped = SIZE_MAX;
+    uint64_t last = replay->trace->event_count;
+    uint64_t dumped = UINT64_MAX;
 
     if (timeline)
         timeline_sample(timeline, replay);
     while (replay->next_event < last) {
         replay_run(replay, next_stop(replay, wishes),
                    next_sample_ns(replay, wishes));
+        if (replay->error) {
+            g_propagate_error(error, g_steal_pointer(&replay->error));
+            return false;
+        }
         if (timeline)
             timeline_sample(timeline, replay);
         dumped = replay->next_event;

@@ -685,9 +685,7 @@ fill_result(const struct verify *verify, struct verify_result *result)
     if (!result->differs)
         return;
     result->event = replay->next_event - 1;
-    result->line =
-        g_array_index(replay->trace->events, struct trace_event, result->event)
-            .line;
+    result->line = trace_event_line(replay->trace, result->event);
     result->difference = g_strdup(verify->difference->str);
 }
 

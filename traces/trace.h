@@ -111,29 +111,30 @@ struct trace_address {
     bool from_end;
 };
 
+/* What nearly every event needs; the rest is a detail. */
 struct trace_event {
     struct trace_address address;
     uint64_t length;    // bytes; expect: the value; work, kwork, sleep: ns;
                         // hog, file: bytes; setuid: the uid; barrier: tasks
-    uint64_t stride;    // r, w, x: bytes from page to page, 0 = every page
     uint64_t start_ns;  // if TRACE_HAS_TIME
     uint64_t duration_ns;
-    uint64_t line;     // 1-based line of the text
-    uint32_t flags;    // enum trace_flag
-    uint32_t task;     // index into trace.tasks; TRACE_NONE = the machine
-    uint32_t binds;    // binding that success sets, else TRACE_NONE
-    uint32_t rebinds;  // what that name meant before, else TRACE_NONE:
-                       // when the call fails, binds takes its value
-    uint32_t object;   // task (fork, vfork, thread, wait, ptrace), file
-                       // (file; mmap and map of a file), or string (exec:
-                       // comm, mark, barrier, expect: counter)
-    uint32_t detail;   // index into trace.details, else TRACE_NONE
-    uint32_t result;   // index into trace.results, else TRACE_NONE
-    uint16_t cpu;      // if TRACE_HAS_CPU
-    uint8_t op;        // enum trace_op
-    uint8_t prot;      // enum trace_prot bits: mmap, map, mprotect
-    uint8_t advice;    // enum trace_advice: madvise
+    uint32_t flags;   // enum trace_flag
+    uint32_t task;    // index into trace.tasks; TRACE_NONE = the machine
+    uint32_t object;  // task (fork, vfork, thread, wait, ptrace), file
+                      // (file; mmap and map of a file), or string (exec:
+                      // comm, mark, barrier, expect: counter)
+    uint32_t detail;  // index into trace.details, else TRACE_NONE
+    uint32_t result;  // index into trace.results, else TRACE_NONE
+    uint16_t cpu;     // if TRACE_HAS_CPU
+    uint8_t op;       // enum trace_op
+    union {
+        uint8_t prot;    // enum trace_prot bits: mmap, map, mprotect
+        uint8_t advice;  // enum trace_advice: madvise
+    };
 };
+
+_Static_assert(sizeof(struct trace_event) == 64,
+               "an event is one line of the cache");
 
 /* Keys of `start` and `exec` that fix what the run would otherwise choose. */
 enum trace_key {
@@ -150,8 +151,12 @@ enum trace_key {
 /* Operands that few events have. */
 struct trace_detail {
     struct trace_address at;  // if TRACE_AT
+    uint64_t stride;          // r, w, x: bytes from page to page, 0 = every one
     uint64_t file_offset;     // bytes: mmap, map; pages: remap_file_pages
     uint64_t new_length;      // bytes: mremap
+    uint32_t binds;           // binding that success sets, else TRACE_NONE
+    uint32_t rebinds;         // what that name meant before, else TRACE_NONE:
+                              // when the call fails, binds takes its value
     uint32_t comm;            // string: start
     uint32_t keys;            // bit k: key[k] is given (enum trace_key)
     uint64_t key[TRACE_KEY_COUNT];
@@ -202,23 +207,39 @@ enum trace_touches {
     TRACE_TOUCHES_FILTERED,
 };
 
+/* From this event on, lines follow each other without a gap. */
+struct trace_anchor {
+    uint64_t event, line;  // line is 1-based
+};
+
+/*
+ * A whole trace, or a window of one: then the tables of events (events,
+ * details, results, runs, anchors) hold those of the window alone, and all
+ * others belong to the whole.
+ */
 struct trace {
     char *path;               // as given
     char sha256[65];          // of the file's bytes
-    char content_sha256[65];  // of the decompressed text
+    char content_sha256[65];  // of the text, however the file spells it
     enum trace_touches touches;
     char *touches_kernel;  // NULL unless TRACE_TOUCHES_FAULTS
     char *rewrite;         // of `#rewrite`, or NULL
-    GArray *events;        // struct trace_event
-    GArray *details;       // struct trace_detail
-    GArray *results;       // struct trace_result
-    GArray *runs;          // struct trace_run
     GArray *tasks;         // struct trace_task
     GArray *bindings;      // struct trace_binding
     GArray *files;         // struct trace_file
     GPtrArray *strings;    // char *, decoded from %XX: any bytes but NUL
     GPtrArray *comments;   // char *, comment lines above the first event
-    bool has_times;        // every event that consumes time has a start
+    GArray *marks;         // uint32_t: strings that are names of marks
+    uint64_t event_count;  // of the whole
+    uint64_t op_count[TRACE_OP_COUNT];
+    bool has_times;         // every event that consumes time has a start
+    uint64_t first_event;   // number of events[0]
+    GArray *events;         // struct trace_event
+    GArray *details;        // struct trace_detail
+    GArray *results;        // struct trace_result
+    GArray *runs;           // struct trace_run
+    GArray *anchors;        // struct trace_anchor, ascending
+    struct vmt_file *file;  // where the events are; NULL: in this trace
 };
 
 #define TRACE_ERROR (trace_error_quark())
@@ -231,12 +252,37 @@ enum trace_error {
     TRACE_ERROR_LOST,    // a recording lacks events
 };
 
-/* Read a whole trace.  "-" is standard input; text or zstd is told by the
- * first bytes.  On failure NULL and "path:line:column: expected X, found Y". */
+/* Read a whole trace into memory.  "-" is standard input; text, binary or zstd
+ * is told by the first bytes.  On failure NULL and "path:line:column: expected
+ * X, found Y", or "path: byte OFFSET: expected X, found Y" of a binary one. */
 struct trace *trace_load(const char *path, GError **error);
+/* The same, but the events of a binary trace, or of a text with very many, stay
+ * in a file: read them by a cursor. */
+struct trace *trace_open(const char *path, GError **error);
+/* Bring the events into memory that are not. */
+bool trace_fetch(struct trace *trace, GError **error);
 void trace_free(struct trace *trace);
 
+/* Walks over the events of a trace, wherever they are, in memory that does not
+ * depend on how many there are.  Cursors of one trace may be used by several
+ * threads. */
+struct trace_cursor;
+struct trace_cursor *trace_cursor_open(const struct trace *trace);
+void trace_cursor_close(struct trace_cursor *cursor);
+
+/* The next window, which is valid until the next call.  NULL at the end, or
+ * with *error when the file is wrong. */
+const struct trace *trace_cursor_next(struct trace_cursor *cursor,
+                                      GError **error);
+/* Make the next window the one with event `number` of the trace. */
+void trace_cursor_seek(struct trace_cursor *cursor, uint64_t number);
+
 const char *trace_string(const struct trace *trace, uint32_t index);
+/* What an event has beyond its fields; never NULL. */
+const struct trace_detail *trace_detail(const struct trace *trace,
+                                        const struct trace_event *event);
+/* The line of event `number`, counted from 0 in the whole trace. */
+uint64_t trace_event_line(const struct trace *trace, uint64_t number);
 const char *trace_op_word(enum trace_op op);
 const char *trace_advice_word(enum trace_advice advice);
 const char *trace_outcome_word(enum trace_outcome outcome);

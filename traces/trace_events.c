@@ -5,6 +5,8 @@
  */
 #include "traces/trace_draft.h"
 
+#include "traces/trace_tables.h"
+
 #include <string.h>
 
 #define MAPS (TRACE_OP_BIT(TRACE_OP_MMAP) | TRACE_OP_BIT(TRACE_OP_MAP))
@@ -197,10 +199,11 @@ apply_to_names(struct trace_reader *reader, struct trace_draft *draft)
         return;
     struct trace_names *names = trace_tasks_names(draft->task);
     struct trace_binding binding = {.name = name};
-    event->rebinds = trace_names_get(names, name);
-    event->binds = reader->trace->bindings->len;
+    draft->has_detail = true;
+    draft->detail.rebinds = trace_names_get(names, name);
+    draft->detail.binds = reader->trace->bindings->len;
     g_array_append_val(reader->trace->bindings, binding);
-    trace_names_set(names, name, event->binds);
+    trace_names_set(names, name, draft->detail.binds);
 }
 
 static void
@@ -229,6 +232,40 @@ apply_to_files(struct trace_reader *reader, struct trace_draft *draft)
 }
 
 static void
+note_mark(struct trace_reader *reader, uint32_t name)
+{
+    if (g_hash_table_add(reader->mark_names, GUINT_TO_POINTER(name)))
+        g_array_append_val(reader->trace->marks, name);
+}
+
+/* Lines follow each other, mostly. */
+static void
+note_line(struct trace_reader *reader)
+{
+    struct trace *trace = reader->trace;
+    struct trace_anchor anchor = {trace->event_count, reader->text.line};
+    if (anchor.line - anchor.event == reader->line_minus_event)
+        return;
+    reader->line_minus_event = anchor.line - anchor.event;
+    g_array_append_val(trace->anchors, anchor);
+}
+
+static void
+note_facts(struct trace_reader *reader, const struct trace_event *event)
+{
+    if (event->op == TRACE_OP_MARK)
+        note_mark(reader, event->object);
+    if (trace_syntax[event->op].has_time) {
+        bool has_time = event->flags & TRACE_HAS_TIME;
+        reader->is_any_timed |= has_time;
+        reader->is_any_untimed |= !has_time;
+    }
+    note_line(reader);
+    reader->trace->op_count[event->op]++;
+    reader->trace->event_count++;
+}
+
+static void
 apply(struct trace_reader *reader, struct trace_draft *draft)
 {
     struct trace *trace = reader->trace;
@@ -243,6 +280,7 @@ apply(struct trace_reader *reader, struct trace_draft *draft)
         g_array_append_val(trace->details, draft->detail);
     }
     g_array_append_val(trace->events, *event);
+    note_facts(reader, event);
 }
 
 bool
@@ -250,14 +288,11 @@ trace_read_event(struct trace_reader *reader)
 {
     struct trace_text *text = &reader->text;
     struct trace_draft draft = {
-        .event = {.line = text->line,
-                  .task = TRACE_NONE,
-                  .binds = TRACE_NONE,
-                  .rebinds = TRACE_NONE,
+        .event = {.task = TRACE_NONE,
                   .object = TRACE_NONE,
                   .detail = TRACE_NONE,
                   .result = TRACE_NONE},
-        .detail = {.comm = TRACE_NONE},
+        .detail = TRACE_NO_DETAIL,
         .bind_name = TRACE_NONE,
     };
     if (reader->trace->events->len >= TRACE_EVENT_COUNT_MAX)

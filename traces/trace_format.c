@@ -36,6 +36,20 @@ trace_format_size(GString *line, uint64_t bytes)
 }
 
 static void
+append_size(GString *line, uint64_t bytes, enum trace_spelling spelling)
+{
+    if (spelling <= TRACE_SPELLING_ZERO) {
+        trace_format_size(line, bytes);
+    } else if (spelling >= TRACE_SPELLING_KIB && bytes > 0 &&
+               bytes % 1024 == 0) {
+        append_number(line, bytes / 1024);
+        g_string_append_c(line, 'K');
+    } else {
+        append_number(line, bytes);
+    }
+}
+
+static void
 append_hex(GString *line, uint64_t number)
 {
     g_string_append_printf(line, "0x%" G_GINT64_MODIFIER "x", number);
@@ -83,17 +97,19 @@ binding_name(const struct trace *trace, uint32_t binding)
 
 static void
 append_address(GString *line, const struct trace *trace,
-               const struct trace_address *address)
+               const struct trace_address *address,
+               enum trace_spelling spelling)
 {
     if (address->binding == TRACE_BINDING_ABSOLUTE) {
         append_hex(line, address->offset);
         return;
     }
     g_string_append(line, binding_name(trace, address->binding));
-    if (address->offset == 0 && !address->from_end)
+    bool writes_zero = spelling % 2 == TRACE_SPELLING_ZERO;
+    if (address->offset == 0 && !address->from_end && !writes_zero)
         return;
     g_string_append_c(line, address->from_end ? '-' : '+');
-    trace_format_size(line, address->offset);
+    append_size(line, address->offset, spelling);
 }
 
 static void
@@ -121,33 +137,24 @@ append_file_name(GString *line, const struct trace *trace, uint32_t file)
             trace, g_array_index(trace->files, struct trace_file, file).name));
 }
 
-static const struct trace_detail *
-event_detail(const struct trace *trace, const struct trace_event *event)
-{
-    static const struct trace_detail none = {.comm = TRACE_NONE};
-    return event->detail == TRACE_NONE
-               ? &none
-               : &g_array_index(trace->details, struct trace_detail,
-                                event->detail);
-}
-
 static void
 append_operand(GString *line, const struct trace *trace,
-               const struct trace_event *event, enum trace_operand operand)
+               const struct trace_event *event, enum trace_operand operand,
+               enum trace_spelling spelling)
 {
-    const struct trace_detail *detail = event_detail(trace, event);
+    const struct trace_detail *detail = trace_detail(trace, event);
     switch (operand) {
     case TRACE_OPERAND_BIND:
-        g_string_append(line, binding_name(trace, event->binds));
+        g_string_append(line, binding_name(trace, detail->binds));
         break;
     case TRACE_OPERAND_ADDRESS:
-        append_address(line, trace, &event->address);
+        append_address(line, trace, &event->address, spelling);
         break;
     case TRACE_OPERAND_SIZE:
-        trace_format_size(line, event->length);
+        append_size(line, event->length, spelling);
         break;
     case TRACE_OPERAND_NEW_SIZE:
-        trace_format_size(line, detail->new_length);
+        append_size(line, detail->new_length, spelling);
         break;
     case TRACE_OPERAND_PAGE:
         append_number(line, detail->file_offset);
@@ -182,14 +189,14 @@ append_operand(GString *line, const struct trace *trace,
 
 static void
 append_operands(GString *line, const struct trace *trace,
-                const struct trace_event *event)
+                const struct trace_event *event, enum trace_spelling spelling)
 {
     const enum trace_operand *operand = trace_syntax[event->op].operands;
     for (; *operand != TRACE_OPERAND_END; operand++) {
         if (*operand == TRACE_OPERAND_ANY_TASK && event->object == TRACE_NONE)
             continue;
         g_string_append_c(line, ' ');
-        append_operand(line, trace, event, *operand);
+        append_operand(line, trace, event, *operand, spelling);
     }
 }
 
@@ -213,7 +220,7 @@ static bool
 is_key_present(const struct trace *trace, const struct trace_event *event,
                const struct trace_key_word *key)
 {
-    const struct trace_detail *detail = event_detail(trace, event);
+    const struct trace_detail *detail = trace_detail(trace, event);
     switch (key->value) {
     case TRACE_VALUE_AT:
         return event->flags & TRACE_AT;
@@ -224,7 +231,7 @@ is_key_present(const struct trace *trace, const struct trace_event *event,
     case TRACE_VALUE_AS:
         return event->flags & TRACE_AS;
     case TRACE_VALUE_STRIDE:
-        return event->stride != 0;
+        return detail->stride != 0;
     case TRACE_VALUE_COMM:
         return detail->comm != TRACE_NONE;
     case TRACE_VALUE_UID:
@@ -237,24 +244,25 @@ is_key_present(const struct trace *trace, const struct trace_event *event,
 
 static void
 append_value(GString *line, const struct trace *trace,
-             const struct trace_event *event, const struct trace_key_word *key)
+             const struct trace_event *event, const struct trace_key_word *key,
+             enum trace_spelling spelling)
 {
-    const struct trace_detail *detail = event_detail(trace, event);
+    const struct trace_detail *detail = trace_detail(trace, event);
     switch (key->value) {
     case TRACE_VALUE_AT:
-        append_address(line, trace, &detail->at);
+        append_address(line, trace, &detail->at, spelling);
         break;
     case TRACE_VALUE_FILE:
         append_file_name(line, trace, event->object);
         break;
     case TRACE_VALUE_OFF:
-        trace_format_size(line, detail->file_offset);
+        append_size(line, detail->file_offset, spelling);
         break;
     case TRACE_VALUE_AS:
-        g_string_append(line, binding_name(trace, event->binds));
+        g_string_append(line, binding_name(trace, detail->binds));
         break;
     case TRACE_VALUE_STRIDE:
-        trace_format_size(line, event->stride);
+        append_size(line, detail->stride, spelling);
         break;
     case TRACE_VALUE_COMM:
         trace_format_name(line, trace_string(trace, detail->comm));
@@ -266,21 +274,21 @@ append_value(GString *line, const struct trace *trace,
         append_hex(line, detail->key[key->key]);
         break;
     case TRACE_VALUE_SIZE:
-        trace_format_size(line, detail->key[key->key]);
+        append_size(line, detail->key[key->key], spelling);
         break;
     }
 }
 
 static void
 append_keys(GString *line, const struct trace *trace,
-            const struct trace_event *event)
+            const struct trace_event *event, enum trace_spelling spelling)
 {
     for (const struct trace_key_word *key = trace_key_words; key->word; key++) {
         if (!(key->ops & TRACE_OP_BIT(event->op)) ||
             !is_key_present(trace, event, key))
             continue;
         g_string_append_printf(line, " %s=", key->word);
-        append_value(line, trace, event, key);
+        append_value(line, trace, event, key, spelling);
     }
 }
 
@@ -350,13 +358,20 @@ void
 trace_format_event(const struct trace *trace, const struct trace_event *event,
                    GString *line)
 {
+    trace_format_spelled(trace, event, TRACE_SPELLING_CANONICAL, line);
+}
+
+void
+trace_format_spelled(const struct trace *trace, const struct trace_event *event,
+                     enum trace_spelling spelling, GString *line)
+{
     append_prefix(line, event);
     append_number(line, task_id(trace, event->task));
     g_string_append_c(line, ' ');
     g_string_append(line, trace_op_word((enum trace_op)event->op));
-    append_operands(line, trace, event);
+    append_operands(line, trace, event, spelling);
     append_flags(line, event);
-    append_keys(line, trace, event);
+    append_keys(line, trace, event, spelling);
     if (event->result != TRACE_NONE)
         append_result(
             line, trace,

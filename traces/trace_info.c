@@ -4,6 +4,8 @@
  */
 #include "traces/trace_info.h"
 
+#include <string.h>
+
 #include "traces/trace_format.h"
 
 enum { PAGE = 4096 };
@@ -17,12 +19,13 @@ add(uint64_t *sum, uint64_t amount)
 
 /* Pages that a range meets, regions being page aligned. */
 static uint64_t
-touched_pages(const struct trace_event *event)
+touched_pages(const struct trace *trace, const struct trace_event *event)
 {
+    uint64_t stride = trace_detail(trace, event)->stride;
     if (event->length == 0)
         return 0;
-    if (event->stride > PAGE)
-        return (event->length - 1) / event->stride + 1;
+    if (stride > PAGE)
+        return (event->length - 1) / stride + 1;
     uint64_t offset = event->address.offset;
     uint64_t into_page = (event->address.from_end ? 0 - offset : offset) % PAGE;
     uint64_t last = into_page;
@@ -31,16 +34,16 @@ touched_pages(const struct trace_event *event)
 }
 
 static void
-count_event(struct trace_info *info, const struct trace_event *event)
+count_event(struct trace_info *info, const struct trace *trace,
+            const struct trace_event *event)
 {
-    info->op_count[event->op]++;
     if (event->result != TRACE_NONE)
         info->result_count++;
     if (event->op == TRACE_OP_MMAP || event->op == TRACE_OP_MAP)
         add(&info->mapped_bytes, event->length);
     if (event->op == TRACE_OP_READ || event->op == TRACE_OP_WRITE ||
         event->op == TRACE_OP_EXECUTE)
-        add(&info->touched_pages, touched_pages(event));
+        add(&info->touched_pages, touched_pages(trace, event));
     if (!(event->flags & TRACE_HAS_TIME))
         return;
     uint64_t end = event->start_ns + event->duration_ns;
@@ -50,20 +53,35 @@ count_event(struct trace_info *info, const struct trace_event *event)
     info->has_span = true;
 }
 
-struct trace_info
-trace_info_compute(const struct trace *trace)
+static void
+count_tasks(struct trace_info *info, const struct trace *trace)
 {
-    struct trace_info info = {.has_span = false};
-    for (unsigned i = 0; i < trace->events->len; i++)
-        count_event(&info,
-                    &g_array_index(trace->events, struct trace_event, i));
     for (unsigned i = 0; i < trace->tasks->len; i++) {
         if (g_array_index(trace->tasks, struct trace_task, i).is_thread)
-            info.thread_count++;
+            info->thread_count++;
         else
-            info.process_count++;
+            info->process_count++;
     }
-    return info;
+}
+
+bool
+trace_info_compute(const struct trace *trace, struct trace_info *info,
+                   GError **error)
+{
+    GError *failure = NULL;
+    const struct trace *window;
+    struct trace_cursor *cursor = trace_cursor_open(trace);
+    *info = (struct trace_info){.has_span = false};
+    memcpy(info->op_count, trace->op_count, sizeof(info->op_count));
+    count_tasks(info, trace);
+    while ((window = trace_cursor_next(cursor, &failure)))
+        for (unsigned i = 0; i < window->events->len; i++)
+            count_event(info, window,
+                        &g_array_index(window->events, struct trace_event, i));
+    trace_cursor_close(cursor);
+    if (failure)
+        g_propagate_error(error, failure);
+    return !failure;
 }
 
 static void
@@ -125,10 +143,12 @@ print_files(GString *out, const struct trace *trace)
     }
 }
 
-void
-trace_info_print(const struct trace *trace, GString *out)
+bool
+trace_info_print(const struct trace *trace, GString *out, GError **error)
 {
-    struct trace_info info = trace_info_compute(trace);
+    struct trace_info info;
+    if (!trace_info_compute(trace, &info, error))
+        return false;
     g_string_append_printf(out, "trace            %s\n", trace->path);
     g_string_append_printf(out, "sha256           %s\n", trace->sha256);
     if (!g_str_equal(trace->sha256, trace->content_sha256))
@@ -141,7 +161,7 @@ trace_info_print(const struct trace *trace, GString *out)
     print_count(out, "mapped bytes", info.mapped_bytes);
     print_count(out, "pages touched", info.touched_pages);
     print_count(out, "results", info.result_count);
-    print_count(out, "events", trace->events->len);
+    print_count(out, "events", trace->event_count);
     for (unsigned op = 0; op < TRACE_OP_COUNT; op++) {
         g_autofree char *what =
             g_strdup_printf("  %s", trace_op_word((enum trace_op)op));
@@ -149,4 +169,5 @@ trace_info_print(const struct trace *trace, GString *out)
             print_count(out, what, info.op_count[op]);
     }
     print_files(out, trace);
+    return true;
 }

@@ -17,7 +17,8 @@ struct trace_info {
 };
 
 /* Sums that no real trace reaches stay at UINT64_MAX. */
-struct trace_info trace_info_compute(const struct trace *trace);
+bool trace_info_compute(const struct trace *trace, struct trace_info *info,
+                        GError **error);
 
 /* Append a page for people. */
-void trace_info_print(const struct trace *trace, GString *out);
+bool trace_info_print(const struct trace *trace, GString *out, GError **error);

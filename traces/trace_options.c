@@ -20,9 +20,10 @@ static bool
 take_stride(struct trace_reader *reader, struct trace_draft *draft)
 {
     const char *start = reader->text.at;
-    if (!trace_take_size(&reader->text, &draft->event.stride))
+    draft->has_detail = true;
+    if (!trace_take_size(&reader->text, &draft->detail.stride))
         return false;
-    if (draft->event.stride == 0)
+    if (draft->detail.stride == 0)
         return trace_text_fail(&reader->text, start, TRACE_ERROR_RANGE,
                                "a stride above 0");
     return true;

@@ -13,16 +13,30 @@ struct trace_reader {
     struct trace_text text;  // the current line
     struct trace_strings strings;
     struct trace_tasks tasks;
-    GHashTable *file_of_name;  // string index -> file index
-    GString *scratch;          // a name being decoded
-    size_t comment_bytes;      // kept or not
-    uint32_t headers_seen;     // bit per header line
+    GHashTable *file_of_name;           // string index -> file index
+    GHashTable *mark_names;             // string indices
+    GString *scratch;                   // a name being decoded
+    size_t comment_bytes;               // kept or not
+    uint32_t headers_seen;              // bit per header line
+    uint64_t line_minus_event;          // of the latest anchor
+    bool is_any_timed, is_any_untimed;  // of the events that take time
 };
 
 /* The two names that nothing binds are the first two strings. */
 enum { TRACE_STRING_HEAP, TRACE_STRING_STACK, TRACE_STRING_FIRST };
 
-enum { TRACE_LINE_BYTES_MAX = 64 * 1024 };  // without the newline
+/* `path` is what errors begin with.  The trace stays with the reader until
+ * trace_reader_end(), which gives it to the caller, as far as it was read. */
+void trace_reader_begin(struct trace_reader *reader, const char *path,
+                        GError **error);
+struct trace *trace_reader_end(struct trace_reader *reader);
+
+/* Read the line at reader->text.start, which ends in a newline behind `length`
+ * bytes.  Its event, if it is one, is appended to the trace; whoever takes
+ * events away may empty the trace's window (trace_tables.h). */
+bool trace_reader_line(struct trace_reader *reader, size_t length,
+                       bool is_plain);
+
 #define TRACE_EVENT_COUNT_MAX (1u << 27)
 #define TRACE_RUN_COUNT_MAX   (1u << 28)
 

@@ -50,7 +50,7 @@ enum trace_value {
     TRACE_VALUE_FILE,     // event.object
     TRACE_VALUE_OFF,      // detail.file_offset
     TRACE_VALUE_AS,       // the region that mremap binds
-    TRACE_VALUE_STRIDE,   // event.stride
+    TRACE_VALUE_STRIDE,   // detail.stride
     TRACE_VALUE_COMM,     // detail.comm
     TRACE_VALUE_UID,      // detail.key[key], a uid
     TRACE_VALUE_ADDRESS,  // detail.key[key], a number

@@ -1,6 +1,9 @@
 /*
  * Lines into a file that appears when it is complete.
  *
+ *     line --> pending --zstd?--> temporary file --rename--> path
+ *        `-> reader --> vmt_writer --^
+ *
  * The bytes go to a temporary file in the same directory, which replaces the
  * old one by rename.  What is no regular file (a pipe, /dev/null) is written in
  * place: there is nothing to replace.
@@ -17,19 +20,28 @@
 
 #include <glib/gstdio.h>
 
-#include "traces/trace.h"
+#include "traces/sha256.h"
+#include "traces/trace_reader.h"
+#include "traces/trace_tables.h"
+#include "traces/vmt_writer.h"
 
 enum { PENDING_BYTES = 256 * 1024, ZSTD_LEVEL = 9 };
 
 struct trace_writer {
     int fd;
-    char *shown;         // how errors call the file
-    char *path;          // where it goes by rename, or NULL
-    char *temporary;     // what is renamed, or NULL
-    ZSTD_CStream *zstd;  // NULL: plain text
-    GString *pending;    // text that is not written yet
-    GByteArray *packed;  // zstd's output
-    int saved_errno;     // of the first failure, or 0
+    char *shown;                  // how errors call the file
+    char *path;                   // where it goes by rename, or NULL
+    char *temporary;              // what is renamed, or NULL
+    ZSTD_CStream *zstd;           // NULL: plain text
+    GString *line;                // that is being made
+    GByteArray *pending;          // what is not written yet
+    GByteArray *packed;           // zstd's output
+    struct vmt_writer *vmt;       // NULL: text
+    struct trace_reader *reader;  // NULL: lines are not read
+    char *origin;                 // of the lines, as the reader's errors say
+    struct sha256 digest;         // of the text
+    int saved_errno;              // of the first failure, or 0
+    GError *line_error;  // of the first line that could not be read, or NULL
 };
 
 static struct trace_writer *
@@ -38,9 +50,19 @@ writer_new(int fd, const char *shown)
     struct trace_writer *writer = g_new0(struct trace_writer, 1);
     writer->fd = fd;
     writer->shown = g_strdup(shown);
-    writer->pending = g_string_sized_new(PENDING_BYTES);
-    g_string_append(writer->pending, "#vmtrace 1\n");
+    writer->line = g_string_new(NULL);
+    writer->pending = g_byte_array_sized_new(PENDING_BYTES);
     return writer;
+}
+
+static void
+drop_reader(struct trace_writer *writer)
+{
+    if (!writer->reader)
+        return;
+    trace_free(trace_reader_end(writer->reader));
+    g_clear_pointer(&writer->reader, g_free);
+    g_clear_pointer(&writer->origin, g_free);
 }
 
 static void
@@ -51,7 +73,11 @@ writer_free(struct trace_writer *writer)
     ZSTD_freeCStream(writer->zstd);
     if (writer->packed)
         g_byte_array_unref(writer->packed);
-    g_string_free(writer->pending, TRUE);
+    drop_reader(writer);
+    vmt_writer_free(writer->vmt);
+    g_clear_error(&writer->line_error);
+    g_byte_array_unref(writer->pending);
+    g_string_free(writer->line, TRUE);
     g_free(writer->temporary);
     g_free(writer->path);
     g_free(writer->shown);
@@ -105,21 +131,60 @@ open_file(const char *path, GError **error)
     return open_beside(path, target ? target : path, error);
 }
 
-struct trace_writer *
-trace_writer_open(const char *path, GError **error)
+static void
+pack(struct trace_writer *writer)
+{
+    writer->zstd = ZSTD_createCStream();
+    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel, ZSTD_LEVEL);
+    ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_checksumFlag, 1);
+    writer->packed = g_byte_array_new();
+    g_byte_array_set_size(writer->packed, (guint)ZSTD_CStreamOutSize());
+}
+
+static struct trace_writer *
+open_plain(const char *path, GError **error)
 {
     if (!path || strcmp(path, "-") == 0)
         return writer_new(dup(STDOUT_FILENO), "stdout");
-    struct trace_writer *writer = open_file(path, error);
-    if (writer && g_str_has_suffix(path, ".zst")) {
-        writer->zstd = ZSTD_createCStream();
-        ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_compressionLevel,
-                               ZSTD_LEVEL);
-        ZSTD_CCtx_setParameter(writer->zstd, ZSTD_c_checksumFlag, 1);
-        writer->packed = g_byte_array_new();
-        g_byte_array_set_size(writer->packed, (guint)ZSTD_CStreamOutSize());
+    return open_file(path, error);
+}
+
+struct trace_writer *
+trace_writer_open(const char *path, GError **error)
+{
+    static const char first_line[] = "#vmtrace 1\n";
+    struct trace_writer *writer = open_plain(path, error);
+    if (!writer)
+        return NULL;
+    if (path && g_str_has_suffix(path, ".zst"))
+        pack(writer);
+    if (path && (g_str_has_suffix(path, ".vmt") ||
+                 g_str_has_suffix(path, ".vmt.zst"))) {
+        writer->vmt = vmt_writer_new(writer->pending);
+        trace_writer_check(writer, path);
+        sha256_init(&writer->digest);
+        sha256_update(&writer->digest, first_line, strlen(first_line));
+    } else {
+        g_byte_array_append(writer->pending, (const guint8 *)first_line,
+                            (guint)strlen(first_line));
     }
     return writer;
+}
+
+void
+trace_writer_check(struct trace_writer *writer, const char *origin)
+{
+    drop_reader(writer);
+    writer->reader = g_new(struct trace_reader, 1);
+    writer->origin = g_strdup(origin);
+    trace_reader_begin(writer->reader, writer->origin, &writer->line_error);
+    writer->reader->text.line = 1;
+}
+
+bool
+trace_writer_has_failed(const struct trace_writer *writer)
+{
+    return writer->saved_errno != 0 || writer->line_error;
 }
 
 static void
@@ -140,7 +205,7 @@ write_bytes(struct trace_writer *writer, const void *bytes, size_t length)
 static void
 write_packed(struct trace_writer *writer, ZSTD_EndDirective end)
 {
-    ZSTD_inBuffer input = {writer->pending->str, writer->pending->len, 0};
+    ZSTD_inBuffer input = {writer->pending->data, writer->pending->len, 0};
     size_t rest;
     do {
         ZSTD_outBuffer output = {writer->packed->data, writer->packed->len, 0};
@@ -158,8 +223,45 @@ flush(struct trace_writer *writer, ZSTD_EndDirective end)
     if (writer->zstd)
         write_packed(writer, end);
     else
-        write_bytes(writer, writer->pending->str, writer->pending->len);
-    g_string_truncate(writer->pending, 0);
+        write_bytes(writer, writer->pending->data, writer->pending->len);
+    g_byte_array_set_size(writer->pending, 0);
+}
+
+/* Put what a line says into the binary trace, or only see that it can be read.
+ * The window is emptied line by line: nobody wants the events. */
+static void
+read_line(struct trace_writer *writer, const char *line, size_t length)
+{
+    struct trace_reader *reader = writer->reader;
+    struct trace *trace = reader->trace;
+    reader->text.line++;
+    reader->text.start = line;
+    if (!trace_reader_line(reader, length, /* is_plain = */ false))
+        return;
+    if (writer->vmt && trace->events->len > 0)
+        vmt_writer_event(writer->vmt, trace,
+                         &g_array_index(trace->events, struct trace_event, 0),
+                         line, length);
+    else if (writer->vmt)
+        vmt_writer_line(writer->vmt, line, length);
+    trace_empty_window(trace);
+}
+
+void
+trace_writer_raw_line(struct trace_writer *writer, const char *line,
+                      size_t length)
+{
+    if (trace_writer_has_failed(writer))
+        return;
+    if (writer->reader)
+        read_line(writer, line, length);
+    if (writer->vmt)
+        sha256_update(&writer->digest, line, length + 1);
+    else
+        g_byte_array_append(writer->pending, (const guint8 *)line,
+                            (guint)length + 1);
+    if (writer->pending->len >= PENDING_BYTES)
+        flush(writer, ZSTD_e_continue);
 }
 
 void
@@ -167,11 +269,22 @@ trace_writer_line(struct trace_writer *writer, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    g_string_append_vprintf(writer->pending, format, arguments);
+    g_string_vprintf(writer->line, format, arguments);
     va_end(arguments);
-    g_string_append_c(writer->pending, '\n');
-    if (writer->pending->len >= PENDING_BYTES)
-        flush(writer, ZSTD_e_continue);
+    g_string_append_c(writer->line, '\n');
+    trace_writer_raw_line(writer, writer->line->str, writer->line->len - 1);
+}
+
+/* The tables are complete when the last line is. */
+static void
+end_binary(struct trace_writer *writer)
+{
+    struct trace *trace = trace_reader_end(writer->reader);
+    g_clear_pointer(&writer->reader, g_free);
+    g_clear_pointer(&writer->origin, g_free);
+    sha256_hex(&writer->digest, trace->content_sha256);
+    vmt_writer_end(writer->vmt, trace);
+    trace_free(trace);
 }
 
 static void
@@ -185,6 +298,13 @@ close_file(struct trace_writer *writer)
 bool
 trace_writer_close(struct trace_writer *writer, GError **error)
 {
+    if (writer->line_error) {
+        g_propagate_error(error, g_steal_pointer(&writer->line_error));
+        trace_writer_abandon(writer);
+        return false;
+    }
+    if (writer->vmt)
+        end_binary(writer);
     flush(writer, ZSTD_e_end);
     close_file(writer);
     if (writer->saved_errno == 0 && writer->temporary &&

@@ -117,7 +117,7 @@ static void
 split_touch(const struct trace *trace, const struct trace_event *event,
             GString *text)
 {
-    if (!is_touch(event) || event->stride) {
+    if (!is_touch(event) || trace_detail(trace, event)->stride) {
         write_event(trace, event, text);
         return;
     }
@@ -138,7 +138,8 @@ halve_touch(const struct trace *trace, const struct trace_event *event,
 {
     uint64_t middle = bytes_to_boundary(event) + page_floor(event->length / 3);
 
-    if (!is_touch(event) || event->stride || middle >= event->length) {
+    if (!is_touch(event) || trace_detail(trace, event)->stride ||
+        middle >= event->length) {
         write_event(trace, event, text);
         return;
     }
@@ -163,7 +164,8 @@ can_join(const struct trace_event *first, const struct trace_event *second)
 {
     return is_touch(first) && first->op == second->op &&
            first->task == second->task && first->flags == second->flags &&
-           first->cpu == second->cpu && !first->stride && !second->stride &&
+           first->cpu == second->cpu && first->detail == TRACE_NONE &&
+           second->detail == TRACE_NONE &&
            first->address.binding == second->address.binding &&
            first->address.from_end == second->address.from_end &&
            (first->address.from_end ? first->address.offset - first->length ==
@@ -496,7 +498,7 @@ static struct trace *
 beginning_of(const struct trace *trace, const char *text, size_t events)
 {
     const char *end = text;
-    uint64_t line = event_at(trace, events - 1)->line;
+    uint64_t line = trace_event_line(trace, events - 1);
 
     for (uint64_t i = 0; i < line; i++)
         end = strchr(end, '\n') + 1;

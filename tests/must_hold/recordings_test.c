@@ -48,13 +48,13 @@ recorded_total(const struct trace *trace, const char *name)
 }
 
 static uint64_t
-pages_of(const struct trace_event *event)
+pages_of(const struct trace *trace, const struct trace_event *event)
 {
+    uint64_t stride = trace_detail(trace, event)->stride;
     uint64_t first = event->address.offset / 4096;
     uint64_t end = (event->address.offset + event->length + 4095) / 4096;
 
-    return event->stride ? (event->length + event->stride - 1) / event->stride
-                         : end - first;
+    return stride ? (event->length + stride - 1) / stride : end - first;
 }
 
 /* What was recorded of a page of a touch; -1: nothing. */
@@ -84,7 +84,7 @@ recorded_pages(const struct trace *trace, enum trace_outcome outcome)
     for (size_t i = 0; i < trace->events->len; i++) {
         const struct trace_event *event = event_at(trace, i);
         if (event->op >= TRACE_OP_READ && event->op <= TRACE_OP_EXECUTE)
-            for (uint64_t page = 0; page < pages_of(event); page++)
+            for (uint64_t page = 0; page < pages_of(trace, event); page++)
                 count += recorded_outcome(trace, event, page) == (int)outcome;
     }
     return count;
@@ -293,7 +293,7 @@ predict_file_faults(const struct trace *trace)
             spaces[event->object] = *pages;
         } else if (event->op >= TRACE_OP_READ &&
                    event->op <= TRACE_OP_EXECUTE) {
-            for (uint64_t page = 0; page < pages_of(event); page++)
+            for (uint64_t page = 0; page < pages_of(trace, event); page++)
                 faults +=
                     g_hash_table_add(*pages, page_key(event, page)) &&
                     recorded_outcome(trace, event, page) == TRACE_OUTCOME_FILE;

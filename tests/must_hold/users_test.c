@@ -55,7 +55,7 @@ predict_frames(const struct trace *trace)
             &g_array_index(trace->events, struct trace_event, i);
         struct region *region = &regions[event->address.binding];
         if (event->op == TRACE_OP_MMAP) {
-            region = &regions[event->binds];
+            region = &regions[trace_detail(trace, event)->binds];
             region->length = event->length;
             region->is_present = g_new0(bool, event->length / 4096 + 1);
         } else if (event->op == TRACE_OP_WRITE) {

@@ -113,7 +113,6 @@ static const struct {
     {{"list"}, 2, "list takes one of kernels, machines"},
     {{"list", "kernel"}, 2, "the nearest known one is \"kernels\""},
     {{"info"}, 2, "info takes one trace"},
-    {{"convert", "t", "-o", "t.vmt"}, 2, "binary traces are not built yet"},
     {{"convert", "--rewrite", "purge", "t"}, 2, "--rewrite is not built yet"},
 };
 

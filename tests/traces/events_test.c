@@ -116,7 +116,8 @@ START_TEST(a_line_is_read_and_written_back)
     g_autofree char *found = event_text(trace, last_event(trace));
 
     ck_assert_str_eq(found, canonical ? canonical : line);
-    ck_assert_uint_eq(last_event(trace)->line, LINES_ABOVE + 1);
+    ck_assert_uint_eq(trace_event_line(trace, trace->event_count - 1),
+                      LINES_ABOVE + 1);
 
     g_autofree char *again = g_strconcat(above, found, NULL);
     struct trace *second = load_lines(again);

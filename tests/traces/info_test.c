@@ -31,7 +31,9 @@ START_TEST(pages_are_those_that_a_range_meets)
     g_autofree char *lines = g_strconcat("1 start\n1 mmap A 64K rw- anon\n1 ",
                                          cases[_i].touch, NULL);
     struct trace *trace = load_lines(lines);
-    ck_assert_uint_eq(trace_info_compute(trace).touched_pages, cases[_i].pages);
+    struct trace_info info;
+    ck_assert(trace_info_compute(trace, &info, NULL));
+    ck_assert_uint_eq(info.touched_pages, cases[_i].pages);
     trace_free(trace);
 }
 END_TEST
@@ -42,7 +44,8 @@ START_TEST(the_counts_are_those_of_the_lines)
         "@100 1 start\n@50+20 1 mmap A 64K rw- anon = 0x1000\n"
         "@200+70 1 fork 2\n2 thread 3\n2 map B 4K r-- at=0x1000 file=F\n"
         "1 w A 64K\n1 w A 8K = hit");
-    struct trace_info info = trace_info_compute(trace);
+    struct trace_info info;
+    ck_assert(trace_info_compute(trace, &info, NULL));
     ck_assert_uint_eq(info.process_count, 2);
     ck_assert_uint_eq(info.thread_count, 1);
     ck_assert_uint_eq(info.mapped_bytes, 69632);
@@ -63,7 +66,7 @@ START_TEST(the_page_says_what_the_numbers_say)
         load_lines("#touches faults 6.18\n#rewrite purge\n@1 1 start\n"
                    "@1500000001 1 mmap A 8K r-- file=a%20b\n1 r A 8K");
     g_autoptr(GString) page = g_string_new(NULL);
-    trace_info_print(trace, page);
+    ck_assert(trace_info_print(trace, page, NULL));
     const char *from_touches = strstr(page->str, "touches ");
     ck_assert_ptr_nonnull(from_touches);
     ck_assert_str_eq(from_touches,

@@ -115,20 +115,19 @@ is_same_event(const void *left, const void *right)
 {
     const struct trace_event *a = left, *b = right;
     return is_same_address(&a->address, &b->address) &&
-           a->length == b->length && a->stride == b->stride &&
-           a->start_ns == b->start_ns && a->duration_ns == b->duration_ns &&
-           a->flags == b->flags && a->task == b->task && a->binds == b->binds &&
-           a->rebinds == b->rebinds && a->object == b->object &&
+           a->length == b->length && a->start_ns == b->start_ns &&
+           a->duration_ns == b->duration_ns && a->flags == b->flags &&
+           a->task == b->task && a->object == b->object &&
            a->detail == b->detail && a->result == b->result &&
-           a->cpu == b->cpu && a->op == b->op && a->prot == b->prot &&
-           a->advice == b->advice;
+           a->cpu == b->cpu && a->op == b->op && a->prot == b->prot;
 }
 
 static bool
 is_same_detail(const void *left, const void *right)
 {
     const struct trace_detail *a = left, *b = right;
-    return is_same_address(&a->at, &b->at) &&
+    return is_same_address(&a->at, &b->at) && a->stride == b->stride &&
+           a->binds == b->binds && a->rebinds == b->rebinds &&
            a->file_offset == b->file_offset && a->new_length == b->new_length &&
            a->comm == b->comm && a->keys == b->keys &&
            memcmp(a->key, b->key, sizeof(a->key)) == 0;
@@ -175,6 +174,12 @@ is_same_file(const void *left, const void *right)
            a->is_cold == b->is_cold;
 }
 
+static bool
+is_same_mark(const void *left, const void *right)
+{
+    return *(const uint32_t *)left == *(const uint32_t *)right;
+}
+
 /* Rows hold padding, so they are not compared as bytes. */
 static void
 assert_equal_tables(const char *what, const GArray *left, const GArray *right,
@@ -202,6 +207,9 @@ assert_equal_traces(const struct trace *left, const struct trace *right)
                         is_same_binding);
     assert_equal_tables("file", left->files, right->files, is_same_file);
     assert_equal_strings(left->strings, right->strings);
+    assert_equal_tables("mark", left->marks, right->marks, is_same_mark);
+    ck_assert_uint_eq(left->event_count, right->event_count);
+    ck_assert_mem_eq(left->op_count, right->op_count, sizeof(left->op_count));
     assert_equal_strings(left->comments, right->comments);
     ck_assert_int_eq(left->touches, right->touches);
     ck_assert_pstr_eq(left->touches_kernel, right->touches_kernel);

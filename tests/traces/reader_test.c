@@ -168,7 +168,7 @@ START_TEST(lines_across_the_blocks_of_a_large_file_are_whole)
     ck_assert_uint_eq(trace->events->len, 200001);
     for (unsigned i = 0; i < 200000; i++) {
         ck_assert_uint_eq(event_at(trace, i + 1)->length, i);
-        ck_assert_uint_eq(event_at(trace, i + 1)->line, i + 3);
+        ck_assert_uint_eq(trace_event_line(trace, i + 1), i + 3);
     }
     trace_free(trace);
 }

@@ -23,8 +23,8 @@ line_of_meaning(const char *lines)
     uint32_t binding = last_event(trace)->address.binding;
     uint64_t line = 0;
     for (unsigned i = 0; i < trace->events->len; i++) {
-        if (event_at(trace, i)->binds == binding)
-            line = event_at(trace, i)->line;
+        if (trace_detail(trace, event_at(trace, i))->binds == binding)
+            line = trace_event_line(trace, i);
     }
     trace_free(trace);
     return line;
@@ -102,15 +102,22 @@ START_TEST(a_binding_knows_what_the_name_meant_before)
     struct trace *trace = load_lines("1 start\n" MMAP_A("1") MMAP_A(
         "1") "1 fork 2\n" MMAP_A("2") "1 mremap A 4K 8K\n"
                                       "1 mremap A 4K 8K as=B");
-    ck_assert_uint_eq(event_at(trace, 1)->binds, TRACE_BINDING_FIRST);
-    ck_assert_uint_eq(event_at(trace, 1)->rebinds, TRACE_NONE);
-    ck_assert_uint_eq(event_at(trace, 2)->rebinds, TRACE_BINDING_FIRST);
-    ck_assert_uint_eq(event_at(trace, 3)->binds, TRACE_NONE);
-    ck_assert_uint_eq(event_at(trace, 4)->rebinds, event_at(trace, 2)->binds);
-    ck_assert_uint_eq(event_at(trace, 5)->rebinds, event_at(trace, 2)->binds);
+    ck_assert_uint_eq(trace_detail(trace, event_at(trace, 1))->binds,
+                      TRACE_BINDING_FIRST);
+    ck_assert_uint_eq(trace_detail(trace, event_at(trace, 1))->rebinds,
+                      TRACE_NONE);
+    ck_assert_uint_eq(trace_detail(trace, event_at(trace, 2))->rebinds,
+                      TRACE_BINDING_FIRST);
+    ck_assert_uint_eq(trace_detail(trace, event_at(trace, 3))->binds,
+                      TRACE_NONE);
+    ck_assert_uint_eq(trace_detail(trace, event_at(trace, 4))->rebinds,
+                      trace_detail(trace, event_at(trace, 2))->binds);
+    ck_assert_uint_eq(trace_detail(trace, event_at(trace, 5))->rebinds,
+                      trace_detail(trace, event_at(trace, 2))->binds);
     ck_assert_uint_eq(event_at(trace, 6)->address.binding,
-                      event_at(trace, 5)->binds);
-    ck_assert_uint_eq(event_at(trace, 6)->rebinds, TRACE_NONE);
+                      trace_detail(trace, event_at(trace, 5))->binds);
+    ck_assert_uint_eq(trace_detail(trace, event_at(trace, 6))->rebinds,
+                      TRACE_NONE);
     ck_assert_uint_eq(trace->bindings->len, TRACE_BINDING_FIRST + 5);
     trace_free(trace);
 }
@@ -129,7 +136,8 @@ START_TEST(heap_and_stack_exist_from_the_start_and_mremap_binds_neither)
                       TRACE_BINDING_ABSOLUTE);
     ck_assert_uint_eq(event_at(trace, 3)->address.offset, 0x1000);
     ck_assert_uint_eq(event_at(trace, 5)->address.binding, TRACE_BINDING_STACK);
-    ck_assert_uint_eq(event_at(trace, 6)->binds, TRACE_NONE);
+    ck_assert_uint_eq(trace_detail(trace, event_at(trace, 6))->binds,
+                      TRACE_NONE);
     trace_free(trace);
 }
 END_TEST

@@ -1,0 +1,387 @@
+/*
+ * See vmt_encode.h.
+ *
+ * A block is coded when all its events are known.  An event costs a byte for
+ * its shape and what its offset differs in from the one that the shape's last
+ * two events predict:
+ *
+ *     events --> shapes, counted --> the 318 most frequent get slots
+ *            `-> offset, length, times of each
+ *
+ * Shapes that differ in the length alone are a family.  A family of many
+ * becomes one shape whose events carry their length.
+ */
+#include "traces/vmt_encode.h"
+
+#include <string.h>
+
+#include "traces/vmt_event.h"
+#include "traces/vmt_layout.h"
+
+enum {
+    PAGE_MASK = (1 << 12) - 1,
+    BUCKETS = 4 * VMT_BLOCK_EVENTS,  // a power of two
+    LENGTHS_MAX = 4,                 // of a family that keeps its shapes
+    NOTE_BYTES = 1 << 20,            // fill a block, too
+    NO_SLOT = UINT16_MAX,
+};
+
+struct family {
+    uint32_t start, size;  // its bytes in encoder.bytes
+    uint32_t shape_count;
+    uint32_t varying;  // shape that stands for all, if they are many
+    unsigned traits;
+};
+
+struct shape {
+    uint32_t family;
+    uint32_t count;        // events
+    uint64_t length;       // unless the family's varies
+    uint64_t value, step;  // of the offset, while events are put
+    uint16_t slot;
+    bool varies;
+};
+
+struct record {
+    uint32_t shape;
+    bool has_time;
+    uint64_t offset, length, start_ns, duration_ns;
+};
+
+struct vmt_encoder {
+    GByteArray *bytes;  // of families
+    GArray *families;   // struct family
+    GArray *shapes;     // struct shape
+    GArray *records;    // struct record
+    GArray *slots;      // uint32_t: shapes, most frequent first
+    GByteArray *notes;
+    GByteArray *payload;
+    uint32_t *family_buckets, *shape_buckets;  // index + 1; 0: empty
+    uint64_t first_event, first_line;
+    uint64_t line_count;  // of the block
+    guint noted_event;    // of the latest note
+};
+
+struct vmt_encoder *
+vmt_encoder_new(void)
+{
+    struct vmt_encoder *encoder = g_new0(struct vmt_encoder, 1);
+    encoder->bytes = g_byte_array_new();
+    encoder->families = g_array_new(FALSE, FALSE, sizeof(struct family));
+    encoder->shapes = g_array_new(FALSE, FALSE, sizeof(struct shape));
+    encoder->records = g_array_new(FALSE, FALSE, sizeof(struct record));
+    encoder->slots = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    encoder->notes = g_byte_array_new();
+    encoder->payload = g_byte_array_new();
+    encoder->family_buckets = g_new0(uint32_t, BUCKETS);
+    encoder->shape_buckets = g_new0(uint32_t, BUCKETS);
+    encoder->first_line = 2;  // below the one that every trace begins with
+    return encoder;
+}
+
+void
+vmt_encoder_free(struct vmt_encoder *encoder)
+{
+    g_byte_array_unref(encoder->bytes);
+    g_array_unref(encoder->families);
+    g_array_unref(encoder->shapes);
+    g_array_unref(encoder->records);
+    g_array_unref(encoder->slots);
+    g_byte_array_unref(encoder->notes);
+    g_byte_array_unref(encoder->payload);
+    g_free(encoder->family_buckets);
+    g_free(encoder->shape_buckets);
+    g_free(encoder);
+}
+
+static struct family *
+family_at(const struct vmt_encoder *encoder, uint32_t index)
+{
+    return &g_array_index(encoder->families, struct family, index);
+}
+
+static struct shape *
+shape_at(const struct vmt_encoder *encoder, uint32_t index)
+{
+    return &g_array_index(encoder->shapes, struct shape, index);
+}
+
+void
+vmt_encoder_note(struct vmt_encoder *encoder, enum vmt_note kind,
+                 const char *bytes, uint64_t length)
+{
+    guint event = encoder->records->len;
+    vmt_put_number(encoder->notes, event - encoder->noted_event);
+    vmt_put_number(encoder->notes, length * VMT_NOTE_COUNT + kind);
+    encoder->noted_event = event;
+    if (kind != VMT_NOTE_GAP)
+        g_byte_array_append(encoder->notes, (const guint8 *)bytes,
+                            (guint)length);
+    if (kind != VMT_NOTE_SPELLING)
+        encoder->line_count += kind == VMT_NOTE_GAP ? length : 1;
+}
+
+/* The family whose bytes were put last; they go if it is known already. */
+static uint32_t
+find_family(struct vmt_encoder *encoder, uint32_t start, unsigned traits)
+{
+    const uint8_t *bytes = encoder->bytes->data + start;
+    uint32_t size = encoder->bytes->len - start;
+    uint64_t hash = vmt_checksum(bytes, size);
+    for (uint32_t i = (uint32_t)hash;; i++) {
+        uint32_t *bucket = &encoder->family_buckets[i % BUCKETS];
+        if (*bucket == 0) {
+            struct family family = {.start = start,
+                                    .size = size,
+                                    .varying = UINT32_MAX,
+                                    .traits = traits};
+            g_array_append_val(encoder->families, family);
+            *bucket = encoder->families->len;
+            return *bucket - 1;
+        }
+        const struct family *known = family_at(encoder, *bucket - 1);
+        if (known->size == size &&
+            memcmp(encoder->bytes->data + known->start, bytes, size) == 0) {
+            g_byte_array_set_size(encoder->bytes, start);
+            return *bucket - 1;
+        }
+    }
+}
+
+static uint32_t
+find_shape(struct vmt_encoder *encoder, uint32_t family, uint64_t length)
+{
+    uint64_t hash =
+        (length ^ (uint64_t)family << 32) * UINT64_C(0x9e3779b97f4a7c15);
+    for (uint32_t i = (uint32_t)(hash >> 32);; i++) {
+        uint32_t *bucket = &encoder->shape_buckets[i % BUCKETS];
+        if (*bucket == 0) {
+            struct shape shape = {.family = family, .length = length};
+            g_array_append_val(encoder->shapes, shape);
+            family_at(encoder, family)->shape_count++;
+            *bucket = encoder->shapes->len;
+            return *bucket - 1;
+        }
+        const struct shape *known = shape_at(encoder, *bucket - 1);
+        if (known->family == family && known->length == length)
+            return *bucket - 1;
+    }
+}
+
+void
+vmt_encoder_event(struct vmt_encoder *encoder, const struct trace *trace,
+                  const struct trace_event *event, unsigned spelling)
+{
+    uint32_t start = encoder->bytes->len;
+    unsigned traits = spelling << VMT_SPELLING_SHIFT;
+    traits |= event->address.offset & PAGE_MASK ? 0 : VMT_PAGE_OFFSET;
+    traits |= event->length & PAGE_MASK ? 0 : VMT_PAGE_LENGTH;
+    traits |= event->duration_ns > 0 ? VMT_HAS_DURATION : 0;
+    vmt_put_shape(encoder->bytes, trace, event, traits);
+    uint32_t family = find_family(encoder, start, traits);
+    struct record record = {
+        .shape = find_shape(encoder, family, event->length),
+        .has_time = event->flags & TRACE_HAS_TIME,
+        .offset = event->address.offset,
+        .length = event->length,
+        .start_ns = event->start_ns,
+        .duration_ns = event->duration_ns,
+    };
+    shape_at(encoder, record.shape)->count++;
+    g_array_append_val(encoder->records, record);
+    encoder->line_count++;
+}
+
+bool
+vmt_encoder_is_full(const struct vmt_encoder *encoder)
+{
+    return encoder->records->len >= VMT_BLOCK_EVENTS ||
+           encoder->notes->len + encoder->bytes->len >= NOTE_BYTES;
+}
+
+/* Let one shape stand for all of a family that has many. */
+static void
+join_families(struct vmt_encoder *encoder)
+{
+    guint count = encoder->shapes->len;
+    for (guint i = 0; i < count; i++) {
+        struct family *family =
+            family_at(encoder, shape_at(encoder, i)->family);
+        if (family->shape_count <= LENGTHS_MAX)
+            continue;
+        if (family->varying == UINT32_MAX) {
+            struct shape varying = {.family = shape_at(encoder, i)->family,
+                                    .varies = true};
+            family->varying = encoder->shapes->len;
+            g_array_append_val(encoder->shapes, varying);
+        }
+        shape_at(encoder, family->varying)->count +=
+            shape_at(encoder, i)->count;
+        shape_at(encoder, i)->count = 0;
+    }
+}
+
+/* By falling count, then by first use: the same events, the same bytes. */
+static int
+compare_slots(gconstpointer left, gconstpointer right, gpointer data)
+{
+    const struct vmt_encoder *encoder = data;
+    const uint32_t *a = left, *b = right;
+    uint32_t first = shape_at(encoder, *a)->count;
+    uint32_t second = shape_at(encoder, *b)->count;
+    if (first != second)
+        return first > second ? -1 : 1;
+    return (*a > *b) - (*a < *b);
+}
+
+/* A shape pays when two events have it. */
+static void
+choose_slots(struct vmt_encoder *encoder)
+{
+    g_array_set_size(encoder->slots, 0);
+    for (uint32_t i = 0; i < encoder->shapes->len; i++) {
+        shape_at(encoder, i)->slot = NO_SLOT;
+        if (shape_at(encoder, i)->count > 1)
+            g_array_append_val(encoder->slots, i);
+    }
+    g_array_sort_with_data(encoder->slots, compare_slots, encoder);
+    if (encoder->slots->len > VMT_SLOTS)
+        g_array_set_size(encoder->slots, VMT_SLOTS);
+    for (uint32_t i = 0; i < encoder->slots->len; i++)
+        shape_at(encoder, g_array_index(encoder->slots, uint32_t, i))->slot =
+            (uint16_t)i;
+}
+
+static void
+put_family(struct vmt_encoder *encoder, const struct family *family,
+           unsigned more_traits)
+{
+    GByteArray *out = encoder->payload;
+    guint traits_at = out->len + 1;  // behind the op
+    g_byte_array_append(out, encoder->bytes->data + family->start,
+                        family->size);
+    out->data[traits_at] |= (uint8_t)more_traits;
+}
+
+static void
+put_shapes(struct vmt_encoder *encoder)
+{
+    for (guint i = 0; i < encoder->slots->len; i++) {
+        const struct shape *shape =
+            shape_at(encoder, g_array_index(encoder->slots, uint32_t, i));
+        put_family(encoder, family_at(encoder, shape->family),
+                   shape->varies ? VMT_LENGTH_VARIES : 0);
+        if (!shape->varies)
+            vmt_put_number(encoder->payload, shape->length);
+    }
+}
+
+static void
+put_slot(GByteArray *out, unsigned slot, unsigned code)
+{
+    if (slot < VMT_SHORT_SLOTS) {
+        vmt_put_byte(out, slot | code << 6);
+    } else {
+        vmt_put_byte(out, VMT_CODE_LONG_SLOT | code << 6);
+        vmt_put_byte(out, slot - VMT_SHORT_SLOTS);
+    }
+}
+
+/* Put the shape and the low bytes of the offset that were not predicted; false
+ * when five do not suffice. */
+static bool
+put_slot_event(struct vmt_encoder *encoder, struct shape *shape,
+               unsigned offset_shift, uint64_t offset)
+{
+    uint64_t value = offset >> offset_shift;
+    uint64_t predicted = shape->value + shape->step;
+    unsigned code = 0;
+    while (code < 4 && ((predicted ^ value) & ~vmt_offset_mask[code]) != 0)
+        code++;
+    if (code == 4)
+        return false;
+    put_slot(encoder->payload, shape->slot, code);
+    for (unsigned i = 0; i < vmt_offset_bytes[code]; i++)
+        vmt_put_byte(encoder->payload, value >> 8 * i & 0xff);
+    shape->step = value - shape->value;
+    shape->value = value;
+    return true;
+}
+
+static void
+put_record(struct vmt_encoder *encoder, const struct record *record,
+           uint64_t *clock_ns)
+{
+    GByteArray *out = encoder->payload;
+    struct shape *shape = shape_at(encoder, record->shape);
+    const struct family *family = family_at(encoder, shape->family);
+    if (family->varying != UINT32_MAX)
+        shape = shape_at(encoder, family->varying);
+    if (shape->slot != NO_SLOT &&
+        put_slot_event(encoder, shape, vmt_offset_shift(family->traits),
+                       record->offset)) {
+        if (shape->varies)
+            vmt_put_number(out,
+                           record->length >> vmt_length_shift(family->traits));
+    } else {
+        vmt_put_byte(out, VMT_CODE_FULL);
+        put_family(encoder, family, 0);
+        vmt_put_number(out, record->length);
+        vmt_put_number(out, record->offset);
+    }
+    if (!record->has_time)
+        return;
+    vmt_put_difference(out, record->start_ns - *clock_ns);
+    *clock_ns = record->start_ns;
+    if (family->traits & VMT_HAS_DURATION)
+        vmt_put_number(out, record->duration_ns);
+}
+
+static void
+reset(struct vmt_encoder *encoder)
+{
+    encoder->first_event += encoder->records->len;
+    encoder->first_line += encoder->line_count;
+    encoder->line_count = 0;
+    encoder->noted_event = 0;
+    g_byte_array_set_size(encoder->bytes, 0);
+    g_byte_array_set_size(encoder->notes, 0);
+    g_byte_array_set_size(encoder->payload, 0);
+    g_array_set_size(encoder->families, 0);
+    g_array_set_size(encoder->shapes, 0);
+    g_array_set_size(encoder->records, 0);
+    memset(encoder->family_buckets, 0, BUCKETS * sizeof(uint32_t));
+    memset(encoder->shape_buckets, 0, BUCKETS * sizeof(uint32_t));
+}
+
+bool
+vmt_encoder_take(struct vmt_encoder *encoder, GByteArray *out,
+                 struct vmt_extent *extent)
+{
+    uint64_t clock_ns = 0;
+    if (encoder->records->len == 0 && encoder->notes->len == 0)
+        return false;
+    join_families(encoder);
+    choose_slots(encoder);
+    put_shapes(encoder);
+    guint shape_bytes = encoder->payload->len;
+    for (guint i = 0; i < encoder->records->len; i++)
+        put_record(encoder, &g_array_index(encoder->records, struct record, i),
+                   &clock_ns);
+    g_byte_array_append(encoder->payload, encoder->notes->data,
+                        encoder->notes->len);
+    *extent = (struct vmt_extent){
+        .first_event = encoder->first_event,
+        .first_line = encoder->first_line,
+    };
+    struct vmt_block_header header = {
+        .first_event = encoder->first_event,
+        .first_line = encoder->first_line,
+        .event_count = encoder->records->len,
+        .shape_bytes = shape_bytes,
+        .note_bytes = encoder->notes->len,
+    };
+    vmt_put_block(out, &header, encoder->payload->data, encoder->payload->len);
+    reset(encoder);
+    return true;
+}
