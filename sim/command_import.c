@@ -20,6 +20,7 @@ find_importer(const char *from)
     } importers[] = {
         {"perf", import_perf},
         {"strace", import_strace},
+        {"lackey", import_lackey},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(importers); i++)

@@ -31,3 +31,9 @@ bool import_perf(GPtrArray *paths, const struct import_options *options,
 /* The same of `strace -f -ttt -T`, with or without -y: calls without touches. */
 bool import_strace(GPtrArray *paths, const struct import_options *options,
                    struct trace_writer *out, GError **error);
+
+/* What valgrind's lackey wrote with --trace-mem=yes --trace-syscalls=yes, one
+ * file per process in any order: every page that was touched between calls.
+ * The files are read twice at their heads, so "-" cannot be one. */
+bool import_lackey(GPtrArray *paths, const struct import_options *options,
+                   struct trace_writer *out, GError **error);

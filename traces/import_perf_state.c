@@ -38,6 +38,10 @@ static void
 write_event(struct import *import, uint64_t start_ns, uint64_t duration_ns,
             uint16_t cpu, uint32_t task, const char *event)
 {
+    if (import->is_untimed) {
+        import_line(import, "%u %s", task, event);
+        return;
+    }
     char duration[32] = "";
     if (duration_ns > 0)
         g_snprintf(duration, sizeof(duration), "+%" PRIu64, duration_ns);
@@ -116,9 +120,11 @@ import_flush(struct import *import)
     import->pending.op = 0;
     g_autoptr(GString) address = g_steal_pointer(&import->pending_address);
     g_autofree char *size = import_size(touch.pages * IMPORT_PAGE_BYTES);
-    g_autofree char *event = g_strdup_printf(
-        "%c %s %s%s = %s", touch.op, address->str, size,
-        touch.is_kernel ? " kernel" : "", trace_outcome_word(touch.outcome));
+    bool is_known = touch.outcome != TRACE_OUTCOME_COUNT;
+    g_autofree char *event =
+        g_strdup_printf("%c %s %s%s%s%s", touch.op, address->str, size,
+                        touch.is_kernel ? " kernel" : "", is_known ? " = " : "",
+                        is_known ? trace_outcome_word(touch.outcome) : "");
     write_event(import, touch.first_ns, touch.last_ns - touch.first_ns,
                 touch.cpu, touch.task, event);
 }

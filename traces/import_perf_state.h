@@ -57,7 +57,7 @@ struct import_touch {
     const struct import_region *region;
     uint64_t start, pages;
     uint64_t first_ns, last_ns;
-    enum trace_outcome outcome;
+    enum trace_outcome outcome;  // TRACE_OUTCOME_COUNT: not known
 };
 
 struct import {
@@ -65,6 +65,7 @@ struct import {
     const struct import_options *options;
     struct trace_writer *out;  // NULL: only count
     uint64_t start_ns;         // the trace's times begin here
+    bool is_untimed;           // the trace has no times
     GHashTable *tasks;         // tid -> struct import_task, the living
     GHashTable *ids;           // tid -> id, the dead too
     uint32_t last_id;
