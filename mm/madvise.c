@@ -318,6 +318,16 @@ nothing(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
     return 0;
 }
 
+/* Ageing is not modelled, but who may ask for it is. */
+static int64_t
+cold(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
+{
+    (void)start;
+    (void)end;
+    (void)advice;
+    return vma->flags & (VM_LOCKED | VM_SPECIAL) ? -EINVAL : 0;
+}
+
 static int64_t
 collapse(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
 {
@@ -392,8 +402,9 @@ action_of(enum advice advice)
         return guard_install;
     case ADVICE_GUARD_REMOVE:
         return guard_remove;
-    case ADVICE_WILLNEED:
     case ADVICE_COLD:
+        return cold;
+    case ADVICE_WILLNEED:
     case ADVICE_POPULATE_READ:
     case ADVICE_POPULATE_WRITE:
         return nothing;

@@ -180,18 +180,41 @@ do_mlock(struct operation *op)
                        POPULATE_FOR_MLOCK);
 }
 
+/* From the first to the last VMA of the call that is private, locked and not
+ * writable yet; one in between that is writable already is populated, too. */
+static void
+find_made_writable(const struct operation *op, uint64_t *start, uint64_t *end)
+{
+    const struct call *call = op->call;
+    uint64_t limit = call->addr + page_ceil(call->length), at = call->addr;
+
+    *start = *end = at;
+    for (const struct vma *vma = vma_find_quiet(op->task->mm, at);
+         vma && vma->start <= at && at < limit; vma = vma->next) {
+        uint64_t stop = MIN(vma->end, limit);
+
+        if ((vma->flags & (VM_WRITE | VM_SHARED | VM_LOCKED)) == VM_LOCKED) {
+            *start = *start == *end ? at : *start;
+            *end = stop;
+        }
+        at = stop;
+    }
+}
+
 /* Locked private pages that become writable are copied or cleared at once. */
 static void
 do_mprotect(struct operation *op)
 {
     const struct call *call = op->call;
+    uint64_t start = 0, end = 0;
 
+    if ((call->prot & VM_WRITE) && op->task->mm->locked_pages &&
+        op->machine->kernel.version >= MPROTECT_POPULATES_VERSION)
+        find_made_writable(op, &start, &end);
     op->result =
         mm_mprotect(op->task->mm, call->addr, call->length, call->prot);
-    if (op->result == 0 && (call->prot & VM_WRITE) &&
-        op->task->mm->locked_pages &&
-        op->machine->kernel.version >= MPROTECT_POPULATES_VERSION)
-        start_populate(op, call->addr, call->length, POPULATE_FOR_MPROTECT);
+    if (start < end && (op->result == 0 || op->result == -ENOMEM))
+        start_populate(op, start, end - start, POPULATE_FOR_MPROTECT);
 }
 
 /* What a locked mapping grows by is faulted in. */
@@ -290,8 +313,8 @@ do_remap_file_pages(struct operation *op)
         .pgoff = call->pgoff,
         .file = vma->file,
         .prot = vma->flags & VM_ACCESS,
-        .flags = MM_SHARED | MM_FIXED |
-                 (vma->flags & VM_LOCKED ? MM_LOCKED : 0u),
+        .flags =
+            MM_SHARED | MM_FIXED | (vma->flags & VM_LOCKED ? MM_LOCKED : 0u),
     };
     args.file->is_pinned = true;  // its last VMA may be what is replaced
     int64_t addr = mm_mmap(op->task->mm, &args);

@@ -482,12 +482,45 @@ move_entries(struct mm *mm, struct leaf *from, uint64_t addr, uint64_t end,
 }
 
 static bool
+has_third_level(const struct mm *mm, uint64_t addr)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    const struct directory *root = mm->pagetable.root;
+    const struct directory *second = root->slot[slot_index(arch, 0, addr)];
+
+    return second && second->slot[slot_index(arch, 1, addr)];
+}
+
+/* Kernels that move tables make the second level of the target wherever the
+ * source has a third, even with nothing below it. */
+static bool
+make_second_level(struct mm *mm, uint64_t addr, uint64_t new_addr,
+                  uint64_t length)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    uint64_t mask = (UINT64_C(1) << entry_shift(arch, 1)) - 1;
+
+    for (uint64_t done = 0; done < length;) {
+        uint64_t from = addr + done, to = new_addr + done;
+
+        if (has_third_level(mm, from) &&
+            !child_alloc(mm, mm->pagetable.root, 0, to))
+            return false;
+        done += MIN((from | mask) + 1 - from, (to | mask) + 1 - to);
+    }
+    return true;
+}
+
+static bool
 move_range(struct mm *mm, uint64_t addr, uint64_t new_addr, uint64_t length)
 {
     const struct arch *arch = mm->pagetable.arch;
     uint64_t span = leaf_span_bytes(arch), end = addr + length;
     struct leaf *leaf;
 
+    if (mm->machine->kernel.mremap_moves_tables && arch->level_count > 3 &&
+        !make_second_level(mm, addr, new_addr, length))
+        return false;
     for (uint64_t at = addr; (leaf = pagetable_next_leaf(mm, at, end));) {
         uint64_t first = MAX(at, leaf->base);
         uint64_t last = MIN(end, leaf->base + span);

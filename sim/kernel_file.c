@@ -56,6 +56,7 @@ static const struct fact facts[] = {
     {"pagetable_free", FACT_WORD, FIELD(pagetable_free), 0, 0,
      WORDS("pgd-span", "floor-ceiling")},
     {"pagetable_reclaim", FACT_BOOL, FIELD(pagetable_reclaim), 0, 0, NULL},
+    {"mremap_moves_tables", FACT_BOOL, FIELD(mremap_moves_tables), 0, 0, NULL},
     {"anon_fork", FACT_WORD, FIELD(anon_fork), 0, 0,
      WORDS("inherit", "clone", "degree", "num-children")},
     {"anon_borrows_neighbour", FACT_BOOL, FIELD(anon_borrows_neighbour), 0, 0,

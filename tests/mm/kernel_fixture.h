@@ -145,6 +145,7 @@ kernel_fixture_6_18(const struct arch *arch, uint64_t ram_bytes)
     kernel->mprotect_keeps_write = true;
     kernel->pagetable_free = PT_FREE_FLOOR_CEILING;
     kernel->pagetable_reclaim = true;
+    kernel->mremap_moves_tables = true;
     kernel->anon_fork = ANON_FORK_NUM_CHILDREN;
     kernel->anon_borrows_neighbour = true;
     kernel->madv_free = MADV_FREE_4_12;

@@ -132,6 +132,54 @@ START_TEST(a_fault_beyond_the_file_leaves_directories_and_an_identity)
 }
 END_TEST
 
+START_TEST(a_move_makes_the_second_level_where_the_source_has_a_third)
+{
+    const uint64_t far = UINT64_C(1) << 40;
+
+    map_at(0, 1, VM_READ, 0, NULL, 0);
+    touch(task, TOUCH_READ, PLACE, PAGES(1));
+    map_at(512, 1, VM_READ, 0, NULL, 0);  // no leaf
+    ck_assert_int_eq(
+        run_call(machine, task,
+                 &(struct call){.kind = CALL_MREMAP,
+                                .addr = PLACE + PAGES(512),
+                                .length = PAGES(1),
+                                .new_length = PAGES(1),
+                                .new_addr = far,
+                                .flags = MREMAP_CAN_MOVE | MREMAP_TO_FIXED}),
+        (int64_t)far);
+    ck_assert_uint_eq(task->mm->pagetable.page_count, 4);
+}
+END_TEST
+
+START_TEST(cold_refuses_locked_memory)
+{
+    map_at(0, 4, VM_READ | VM_WRITE, MM_LOCKED, NULL, 0);
+    ck_assert_int_eq(advise(0, 4, ADVICE_COLD), -EINVAL);
+}
+END_TEST
+
+START_TEST(mprotect_populates_locked_memory_that_was_not_writable)
+{
+    const struct mm_counters *counters = &machine->counters;
+    struct call call = {.kind = CALL_MPROTECT,
+                        .addr = PLACE,
+                        .length = PAGES(4),
+                        .prot = VM_WRITE};
+
+    map_at(0, 4, VM_READ | VM_WRITE, MM_LOCKED, NULL, 0);
+    fork_task(task, 0);
+    uint64_t before = counters->populate_fault_count;
+    run_call(machine, task, &call);
+    ck_assert_uint_eq(counters->populate_fault_count, before);
+    call.prot = VM_READ;
+    run_call(machine, task, &call);
+    call.prot = VM_READ | VM_WRITE;
+    run_call(machine, task, &call);
+    ck_assert_uint_eq(counters->populate_fault_count, before + 4);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -145,6 +193,11 @@ main(void)
     tcase_add_test(rules, fork_makes_directories_where_the_parent_has_them);
     tcase_add_test(rules,
                    a_fault_beyond_the_file_leaves_directories_and_an_identity);
+    tcase_add_test(rules,
+                   a_move_makes_the_second_level_where_the_source_has_a_third);
+    tcase_add_test(rules, cold_refuses_locked_memory);
+    tcase_add_test(rules,
+                   mprotect_populates_locked_memory_that_was_not_writable);
     suite_add_tcase(suite, rules);
 
     SRunner *runner = srunner_create(suite);
