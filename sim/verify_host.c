@@ -560,17 +560,19 @@ host_drain_batches(struct host *host)
     madvise(host->drain_page, PAGE_BYTES, MADV_FREE);
 }
 
-/* Bring every page into memory; twice, so that no read-ahead mark is left. */
+/* Bring every page into memory; without read-ahead, so that the page cache
+ * holds single pages, none of which is marked to start more of it. */
 static void
 read_whole(int fd, uint64_t size_bytes)
 {
-    static const size_t chunk_bytes = 1 << 17;
-    g_autofree char *chunk = g_malloc(chunk_bytes);
+    enum { CHUNK_BYTES = 1 << 17 };
+    g_autofree char *chunk = g_malloc(CHUNK_BYTES);
 
-    for (int pass = 0; pass < 2; pass++)
-        for (uint64_t at = 0; at < size_bytes; at += chunk_bytes)
-            if (pread(fd, chunk, chunk_bytes, (off_t)at) < 0)
-                return;
+    posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
+    for (uint64_t at = 0; at < size_bytes; at += CHUNK_BYTES)
+        if (pread(fd, chunk, CHUNK_BYTES, (off_t)at) < 0)
+            return;
+    posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL);
 }
 
 static int

@@ -53,8 +53,9 @@ struct host_refusal {
     bool is_bus;
 };
 
-/* Where the code page lies: a PGD entry of its own, far below every search. */
-#define HOST_CODE_ADDR UINT64_C(0x200000000000)
+/* Where the code page lies: below everything that a trace can map, so that no
+ * search and no lookup of a VMA above an address ends at it. */
+#define HOST_CODE_ADDR UINT64_C(0x10000)
 
 /* NULL and *error where this machine cannot carry traces out at all. */
 struct host *host_open(GError **error);

@@ -2,12 +2,15 @@
  * What random programs do, and where.
  *
  * Places are few and overlap, so that calls meet each other's VMAs: two
- * windows of 48 pages with a border of page tables in the middle (of 2 MiB and
+ * windows of 32 pages with a border of page tables in the middle (of 2 MiB and
  * of 1 GiB), a window of some MiB, regions that the kernel places, the heap
- * and the stack.  Touches prefer pages that were touched before.
+ * and the stack.  No window shares a table with the worker's code.  Touches
+ * prefer pages that were touched before.
  *
  * Left out: cold files (read-ahead is not modelled), `hog`, exec, nozero and
- * vrange (no such call on hosts).
+ * vrange (no such call on hosts); pageout of files (it drops page cache);
+ * fetches near mappings that grow down (a refused one would grow them);
+ * dontunmap of locked memory (6.18 then counts pages as locked for good).
  */
 #include "sim/verify_random.h"
 
@@ -18,14 +21,14 @@
 
 #define PROCESS_MAX    4
 #define REGION_COUNT   6
-#define RECENT_COUNT   24
-#define WINDOW_PAGES   48
+#define RECENT_COUNT   12
+#define WINDOW_PAGES   32
 #define FILE_PAGES     56
 #define BIG_PAGES      2048
-#define WINDOW_2M      UINT64_C(0x10001e8000)  // a 2 MiB border in the middle
-#define WINDOW_1G      UINT64_C(0x107ffe8000)  // a 1 GiB border
-#define WINDOW_BIG     UINT64_C(0x1180000000)
-#define WINDOW_BIG_ODD UINT64_C(0x1180001000)  // sometimes not 2 MiB-aligned
+#define WINDOW_2M      UINT64_C(0x200001f0000)  // a 2 MiB border in the middle
+#define WINDOW_1G      UINT64_C(0x2007fff0000)  // a 1 GiB border
+#define WINDOW_BIG     UINT64_C(0x20180000000)
+#define WINDOW_BIG_ODD UINT64_C(0x20180001000)  // sometimes not 2 MiB-aligned
 
 struct process {
     uint64_t id;
@@ -42,6 +45,10 @@ struct program {
     uint64_t next_id;
     uint64_t uid;
     bool can_change_uid;
+    bool has_files;  // of memory that is not private and anonymous
+    bool has_locks;
+    bool is_plain;     // few kinds of VMAs: most neighbours may merge
+    bool has_fetches;  // else mappings that grow down
 };
 
 /* A place, as the trace spells it. */
@@ -134,15 +141,15 @@ any_place(struct program *program)
     struct place place = {.room_pages = 8};
     uint64_t chance = below(program, 100);
 
-    if (chance < 4)
+    if (chance < 3)
         g_snprintf(place.text, sizeof(place.text), "heap+%" PRIu64 "K",
-                   below(program, 40) * 4);
-    else if (chance < 8)
+                   below(program, 20) * 4);
+    else if (chance < 7)
         g_snprintf(place.text, sizeof(place.text), "stack-%" PRIu64 "K",
-                   (1 + below(program, one_in(program, 4) ? 2100 : 60)) * 4);
-    else if (chance < 13)
+                   (1 + below(program, one_in(program, 6) ? 2100 : 36)) * 4);
+    else if (chance < 11)
         big_place(program, &place);
-    else if (chance >= 33 || !region_place(program, &place))
+    else if (chance >= 25 || !region_place(program, &place))
         window_place(program, one_in(program, 2) ? WINDOW_2M : WINDOW_1G,
                      WINDOW_PAGES, &place);
     return place;
@@ -169,10 +176,10 @@ any_length(struct program *program, const struct place *place)
 static const char *
 any_prot(struct program *program)
 {
-    static const char *const prots[] = {"rw-", "rw-", "rw-", "rw-", "r--",
+    static const char *const prots[] = {"rw-", "rw-", "rw-", "r--", "rw-",
                                         "r--", "---", "r-x", "rwx", "-w-"};
 
-    return ANY_OF(program, prots);
+    return any_of(program, prots, program->is_plain ? 4 : 10);
 }
 
 /* What is mapped: mostly private anonymous memory. */
@@ -184,7 +191,7 @@ append_backing(struct program *program, const struct place *place,
     const char *sharing = one_in(program, 2) ? "shared" : "private";
     uint64_t page = below(program, one_in(program, 4) ? 80 : 16);
 
-    if (chance >= 4) {
+    if (chance >= 4 || !program->has_files || program->is_plain) {
         g_string_append(line, " anon,private");
         return;
     }
@@ -203,11 +210,14 @@ static void
 append_mmap_flags(struct program *program, GString *line)
 {
     static const char *const flags[] = {"noreserve", "noreserve", "populate",
-                                        "populate",  "stack",     "growsdown",
-                                        "locked"};
+                                        "populate", "stack"};
 
-    while (one_in(program, 6))
+    while (!program->is_plain && one_in(program, 6))
         g_string_append_printf(line, ",%s", ANY_OF(program, flags));
+    if (program->has_locks && one_in(program, 20))
+        g_string_append(line, ",locked");
+    if (!program->has_fetches && one_in(program, 20))
+        g_string_append(line, ",growsdown");
 }
 
 static void
@@ -267,6 +277,8 @@ do_mremap(struct program *program)
 {
     struct place place = any_place(program);
     struct place target = any_place(program);
+    if (program->has_fetches && place.text[0] == 's')
+        return;  // a piece of stack grows down wherever it is
     uint64_t old_length = any_length(program, &place);
     uint64_t new_length =
         one_in(program, 2) ? old_length : any_length(program, &target);
@@ -278,7 +290,7 @@ do_mremap(struct program *program)
         g_string_append(flags, " maymove");
     if (is_fixed)
         g_string_append_printf(flags, " fixed at=%s", target.text);
-    if (one_in(program, 5))
+    if (!program->has_locks && one_in(program, 5))
         g_string_append(flags, " dontunmap");
     if (is_fixed)
         g_string_append(flags, " as=W");
@@ -295,36 +307,28 @@ do_mremap(struct program *program)
 static void
 do_madvise(struct program *program)
 {
-    static const char *const advices[] = {"dontneed",
-                                          "dontneed",
-                                          "free",
-                                          "free",
-                                          "willneed",
-                                          "cold",
-                                          "pageout",
-                                          "hugepage",
-                                          "nohugepage",
-                                          "dontfork",
-                                          "dofork",
-                                          "wipeonfork",
-                                          "keeponfork",
-                                          "populate-read",
-                                          "populate-write",
-                                          "guard-install",
-                                          "guard-install",
-                                          "guard-remove",
-                                          "dontneed-locked",
-                                          "normal",
-                                          "random",
-                                          "sequential",
-                                          "mergeable",
-                                          "unmergeable",
-                                          "collapse"};
+    /* clang-format off */
+    static const char *const contents[] = {
+        "dontneed", "dontneed", "free", "free", "populate-read",
+        "populate-write", "guard-install", "guard-install", "guard-remove",
+        "dontneed-locked", "willneed", "cold", "collapse",
+        "pageout"};  // last: only where nothing is a file
+    static const char *const kinds[] = {
+        "hugepage", "nohugepage", "dontfork", "dofork", "wipeonfork",
+        "keeponfork", "normal", "random", "sequential", "mergeable",
+        "unmergeable"};
+    /* clang-format on */
+    bool is_content = one_in(program, 2) || program->is_plain;
+    const char *advice =
+        is_content && !one_in(program, 12)
+            ? any_of(program, contents,
+                     G_N_ELEMENTS(contents) - (program->has_files ? 1 : 0))
+            : ANY_OF(program, kinds);
     struct place place = any_place(program);
 
     add_line(program, "%" PRIu64 " madvise %s %" PRIu64 " %s",
              program->current->id, place.text, any_length(program, &place),
-             ANY_OF(program, advices));
+             advice);
 }
 
 static void
@@ -332,6 +336,8 @@ do_lock(struct program *program)
 {
     struct place place = any_place(program);
 
+    if (!program->has_locks)
+        return;
     add_line(program, "%" PRIu64 " %s %s %" PRIu64, program->current->id,
              one_in(program, 2) ? "mlock" : "munlock", place.text,
              any_length(program, &place));
@@ -363,16 +369,19 @@ do_touch(struct program *program)
     uint64_t pages = 1 + (one_in(program, 3) ? below(program, 7) : 0);
     size_t slot = below(program, RECENT_COUNT);
     char **recent = &program->current->recent[slot];
-    const char *kind = ANY_OF(program, kinds);
+    const char *kind = any_of(
+        program, kinds, G_N_ELEMENTS(kinds) - (program->has_fetches ? 0 : 1));
 
     if (place.room_pages > 512 && one_in(program, 8))
         pages = 64;
     if (*recent && !one_in(program, 3))
         g_strlcpy(place.text, *recent, sizeof(place.text));
-    else if (kind[0] == 'w') {
+    else {
         g_free(*recent);
         *recent = g_strdup(place.text);
     }
+    if (kind[0] == 'x' && place.text[0] == 's')
+        kind = "r";
     add_line(program, "%" PRIu64 " %s %s %" PRIu64 "K%s", program->current->id,
              kind, place.text, pages * 4,
              kind[0] != 'x' && one_in(program, 10) ? " kernel" : "");
@@ -431,7 +440,7 @@ do_something(struct program *program)
         unsigned weight;
         void (*act)(struct program *program);
     } deeds[] = {
-        {36, do_touch},    {16, do_mmap},  {6, do_munmap},
+        {38, do_touch},    {16, do_mmap},  {4, do_munmap},
         {11, do_mprotect}, {8, do_mremap}, {14, do_madvise},
         {3, do_lock},      {2, do_brk},    {1, do_remap_file_pages},
         {2, do_fork},      {1, do_exit},
@@ -459,6 +468,10 @@ random_program(uint64_t seed, size_t event_count, uint64_t uid,
     };
     enum { HEADER_LINES = 3 };
 
+    program.has_files = !one_in(&program, 4);
+    program.has_locks = one_in(&program, 3);
+    program.is_plain = one_in(&program, 2);
+    program.has_fetches = one_in(&program, 2);
     add_line(&program, "#vmtrace 1");
     add_line(&program, "0 file disk %dK disk cached", FILE_PAGES * 4);
     add_line(&program, "0 file shm %dK shmem", FILE_PAGES * 4);

@@ -1,6 +1,7 @@
 /*
  * Delta debugging: cut behind the difference, then leave out whole tasks, then
- * ever smaller runs of lines, until no single line can go.
+ * ever smaller runs of lines, then fold children into their parents, until no
+ * single line can go.
  *
  * A candidate that is no trace any more (a name or task is missing) counts as
  * one without a difference.  Any difference will do, not only the first one:
@@ -18,6 +19,7 @@ struct shrink {
     const struct setup *setup;
     GPtrArray *lines;  // the shortest that differ; not owned strings
     struct verify_result *result;
+    GStringChunk *texts;  // of lines that were rewritten
     GError *error;
 };
 
@@ -100,7 +102,7 @@ try_lines(struct shrink *shrink, GPtrArray *candidate)
     return true;
 }
 
-/* The lines for which keep() says so; the first one, the format's, stays. */
+/* All lines but `count` from `from` on. */
 static GPtrArray *
 without_range(const GPtrArray *lines, guint from, guint count)
 {
@@ -151,6 +153,45 @@ drop_tasks(struct shrink *shrink)
     }
 }
 
+static const char *
+renamed(const struct shrink *shrink, const char *task, const char *rest)
+{
+    g_autofree char *line = g_strconcat(task, " ", rest, NULL);
+
+    return g_string_chunk_insert_const(shrink->texts, line);
+}
+
+/* The lines with parent and child as one process: without the fork, the
+ * child's lines are the parent's. */
+static GPtrArray *
+folded(const struct shrink *shrink, guint fork, const char *parent,
+       const char *child)
+{
+    GPtrArray *rest = g_ptr_array_new();
+    g_autofree char *prefix = g_strconcat(child, " ", NULL);
+
+    for (guint i = 0; i < shrink->lines->len; i++) {
+        const char *line = shrink->lines->pdata[i];
+        if (i == fork)
+            continue;
+        if (i > fork && g_str_has_prefix(line, prefix))
+            line = renamed(shrink, parent, line + strlen(prefix));
+        g_ptr_array_add(rest, (char *)(uintptr_t)line);
+    }
+    return rest;
+}
+
+static void
+fold_tasks(struct shrink *shrink)
+{
+    for (guint i = 1; i < shrink->lines->len && !shrink->error; i++) {
+        g_auto(GStrv) words = g_strsplit(shrink->lines->pdata[i], " ", 4);
+        if (g_strv_length(words) > 2 && strcmp(words[1], "fork") == 0 &&
+            try_lines(shrink, folded(shrink, i, words[0], words[2])))
+            i--;
+    }
+}
+
 /* true: something went. */
 static bool
 drop_runs(struct shrink *shrink, guint count)
@@ -170,18 +211,25 @@ bool
 shrink_lines(GPtrArray *lines, const struct setup *setup,
              struct verify_result *result, GError **error)
 {
-    struct shrink shrink = {setup, without_range(lines, 0, 0), result, NULL};
+    struct shrink shrink = {
+        .setup = setup,
+        .lines = without_range(lines, 0, 0),
+        .result = result,
+        .texts = g_string_chunk_new(4096),
+    };
     g_autoptr(GPtrArray) copies = g_ptr_array_new_with_free_func(g_free);
 
     cut_behind(shrink.lines, result);
     drop_tasks(&shrink);
     for (guint count = shrink.lines->len / 2; count > 0; count /= 2)
         drop_runs(&shrink, count);
+    fold_tasks(&shrink);
     while (drop_runs(&shrink, 1))
         ;
     for (guint i = 0; i < shrink.lines->len; i++)
         g_ptr_array_add(copies, g_strdup(shrink.lines->pdata[i]));
     g_ptr_array_unref(shrink.lines);
+    g_string_chunk_free(shrink.texts);
     g_ptr_array_set_size(lines, 0);
     for (guint i = 0; i < copies->len; i++)
         g_ptr_array_add(lines, g_strdup(copies->pdata[i]));

@@ -15,18 +15,17 @@
 #include <unistd.h>
 
 /* Bits of the host's files: Documentation/admin-guide/mm/pagemap.rst. */
-#define PAGEMAP_PRESENT  (UINT64_C(1) << 63)
-#define PAGEMAP_SWAP     (UINT64_C(1) << 62)
-#define PAGEMAP_FILE     (UINT64_C(1) << 61)
-#define PAGEMAP_GUARD    (UINT64_C(1) << 58)
-#define PAGEMAP_ALONE    (UINT64_C(1) << 56)
-#define PAGEMAP_PFN      ((UINT64_C(1) << 55) - 1)
-#define KPF_SWAPBACKED   (UINT64_C(1) << 14)
-#define KPF_ZERO_PAGE    (UINT64_C(1) << 24)
-#define KPF_EXCLUSIVE    (UINT64_C(1) << 34)
-#define USER_END         (UINT64_C(1) << 47)
-#define CODE_TABLE_PAGES 3  // PTE, PMD and PUD page of the code page
-#define LEAF_ENTRIES     512
+#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
+#define PAGEMAP_SWAP    (UINT64_C(1) << 62)
+#define PAGEMAP_FILE    (UINT64_C(1) << 61)
+#define PAGEMAP_GUARD   (UINT64_C(1) << 58)
+#define PAGEMAP_ALONE   (UINT64_C(1) << 56)
+#define PAGEMAP_PFN     ((UINT64_C(1) << 55) - 1)
+#define KPF_SWAPBACKED  (UINT64_C(1) << 14)
+#define KPF_ZERO_PAGE   (UINT64_C(1) << 24)
+#define KPF_EXCLUSIVE   (UINT64_C(1) << 34)
+#define USER_END        (UINT64_C(1) << 47)
+#define LEAF_ENTRIES    512
 
 void
 state_open(struct state_reader *reader)
@@ -198,18 +197,27 @@ vma_agrees(const struct vma_line *host, const struct vma *vma)
            host->flags == simulated.flags;
 }
 
+/* VMAs that only one side has. */
 static void
 append_vmas(GString *out, const char *text, const struct mm *mm)
 {
     struct vma_line line;
 
-    g_string_append(out, "VMAs differ\n  host\n");
-    while (next_host_vma(&text, &line))
-        append_vma(out, &line);
-    g_string_append(out, "  simulated\n");
+    g_string_append(out, "VMAs differ\n  only on the host\n");
+    for (const char *at = text; next_host_vma(&at, &line);) {
+        const struct vma *vma = vma_find_quiet(mm, line.start);
+        if (!vma || !vma_agrees(&line, vma))
+            append_vma(out, &line);
+    }
+    g_string_append(out, "  only simulated\n");
     for (const struct vma *vma = mm->first; vma; vma = vma->next) {
+        const char *at = text;
+        bool is_known = false;
+        while (!is_known && next_host_vma(&at, &line))
+            is_known = vma_agrees(&line, vma);
         line = simulated_line(vma);
-        append_vma(out, &line);
+        if (!is_known)
+            append_vma(out, &line);
     }
 }
 
@@ -440,6 +448,22 @@ status_pages(const char *text, const char *name)
     return at ? g_ascii_strtoull(at + strlen(name), NULL, 10) / 4 : 0;
 }
 
+/* Page tables that the code page alone needs: the lowest of each level, where
+ * the trace does not have them as well. */
+static uint64_t
+code_table_pages(const struct mm *mm)
+{
+    const struct directory *directory = mm->pagetable.root;
+    unsigned levels = mm->machine->arch->level_count - 1;
+    unsigned shared = 0;
+
+    while (shared < levels && directory->slot[0]) {
+        directory = directory->slot[0];  // of the last level: a leaf, unused
+        shared++;
+    }
+    return levels - shared;
+}
+
 static bool
 compare_amounts(struct state_reader *reader, struct worker *worker,
                 const struct mm *mm, GString *difference, GError **error)
@@ -448,7 +472,7 @@ compare_amounts(struct state_reader *reader, struct worker *worker,
         const char *name;
         uint64_t simulated, own;  // pages; own: of the code page
     } rows[] = {
-        {"\nVmPTE:", mm->pagetable.page_count, CODE_TABLE_PAGES},
+        {"\nVmPTE:", mm->pagetable.page_count, code_table_pages(mm)},
         {"\nRssAnon:", mm->rss_pages[RSS_ANON], 0},
         {"\nRssFile:", mm->rss_pages[RSS_FILE], 0},
         {"\nRssShmem:", mm->rss_pages[RSS_SHMEM], 1},
