@@ -4,8 +4,10 @@
 #include "sim/command.h"
 #include "sim/error.h"
 #include "sim/numbers.h"
+#include "sim/rewrite.h"
 #include "traces/import.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
 
 typedef bool (*importer)(GPtrArray *paths, const struct import_options *options,
@@ -43,6 +45,28 @@ import(importer import_files, GPtrArray *paths,
     return false;
 }
 
+/* The trace is made whole before it is rewritten. */
+static bool
+import_and_rewrite(importer import_files, GPtrArray *paths,
+                   const struct import_options *options, const char *rules,
+                   const char *output, GError **error)
+{
+    g_autoptr(GError) failure = NULL;
+    unsigned bits = rewrite_rules(rules, error);
+
+    if (!bits)
+        return false;
+    g_autofree char *folder = g_dir_make_tmp("vmsim-import-XXXXXX", &failure);
+    if (!folder)
+        return sim_fail(error, SIM_ERROR_FAILED, "%s", failure->message);
+    g_autofree char *plain = g_build_filename(folder, "trace.vmt", NULL);
+    bool ok = import(import_files, paths, options, plain, error) &&
+              rewrite_trace(plain, bits, output, error);
+    g_unlink(plain);
+    g_rmdir(folder);
+    return ok;
+}
+
 static bool
 check_options(const struct arguments *arguments, struct import_options *options,
               GError **error)
@@ -51,9 +75,6 @@ check_options(const struct arguments *arguments, struct import_options *options,
     const char *uid = arguments_value(arguments, "uid");
 
     options->kernel = arguments_value(arguments, "kernel");
-    if (arguments_has(arguments, "rewrite"))
-        return sim_fail(error, SIM_ERROR_USAGE,
-                        "--rewrite is not built yet: the name is reserved");
     if (!from)
         return sim_fail(error, SIM_ERROR_USAGE,
                         "import needs --from perf, strace or lackey");
@@ -80,10 +101,16 @@ command_import(const struct command *command, char **argv, GError **error)
     bool ok = command_arguments(command, argv, &arguments, &helped, error);
 
     if (ok && !helped)
-        ok = check_options(&arguments, &options, error) &&
-             import(find_importer(arguments_value(&arguments, "from")),
-                    arguments.positional, &options,
-                    arguments_value(&arguments, "output"), error);
+        ok = check_options(&arguments, &options, error);
+    if (ok && !helped) {
+        importer files = find_importer(arguments_value(&arguments, "from"));
+        const char *rules = arguments_value(&arguments, "rewrite");
+        const char *output = arguments_value(&arguments, "output");
+        ok = rules
+                 ? import_and_rewrite(files, arguments.positional, &options,
+                                      rules, output, error)
+                 : import(files, arguments.positional, &options, output, error);
+    }
     arguments_clear(&arguments);
     return ok;
 }

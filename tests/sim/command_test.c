@@ -113,7 +113,7 @@ static const struct {
     {{"list"}, 2, "list takes one of kernels, machines"},
     {{"list", "kernel"}, 2, "the nearest known one is \"kernels\""},
     {{"info"}, 2, "info takes one trace"},
-    {{"convert", "--rewrite", "purge", "t"}, 2, "--rewrite is not built yet"},
+    {{"convert", "--rewrite", "purg", "t"}, 2, "unknown rule \"purg\""},
 };
 
 START_TEST(a_wrong_command_line_gets_one_sentence_and_a_status)
