@@ -56,6 +56,7 @@ touch_begin(struct touch *touch, struct mm *mm, uint64_t start, uint64_t length,
     touch->stride = PAGE_BYTES;
     touch->access = access;
     touch->gup = false;
+    touch->ends_refused = false;
     touch->no_memory = false;
     touch->tag = 0;
     touch->work.count = 0;
@@ -157,6 +158,16 @@ advance(struct touch *touch, uint64_t pages)
     touch->next = from + step < from ? touch->end : from + step;
 }
 
+/* The next pages are refused. */
+static void
+pass_refused(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
+{
+    note_refused(touch, outcome, pages);
+    advance(touch, pages);
+    if (touch->ends_refused)
+        touch->next = touch->end;
+}
+
 static void
 end_for_want_of_memory(struct touch *touch)
 {
@@ -235,8 +246,7 @@ refuse(struct touch *touch, uint64_t addr, const struct vma *vma,
         limit = addr + PAGE_BYTES;
     uint32_t pages = pages_before(touch, addr, limit, max_pages);
 
-    note_refused(touch, OUTCOME_SEGV, pages);
-    advance(touch, pages);
+    pass_refused(touch, OUTCOME_SEGV, pages);
 }
 
 static enum fault_kind
@@ -377,6 +387,16 @@ map_file_page(struct vma *vma, struct leaf *leaf, uint64_t addr, pfn_t pfn,
     return false;
 }
 
+/* Shared shmem pages are writable at once: nobody waits for their dirtying. */
+static uint64_t
+read_bits(const struct vma *vma)
+{
+    bool is_writable = (vma->flags & VM_SHARED) && (vma->flags & VM_WRITE) &&
+                       vma->file->is_shmem;
+
+    return is_writable ? PTE_WRITE : 0;
+}
+
 /* Neighbours that are in the page cache already are mapped with the page:
  * 3.15+, do_fault_around(). */
 static void
@@ -401,7 +421,7 @@ fault_around(struct vma *vma, struct leaf *leaf, uint64_t addr)
             file_get_page(vma->file, machine->cpu, index, &pfn) !=
                 FILE_GET_MINOR)
             continue;
-        if (!map_file_page(vma, leaf, at, pfn, 0))
+        if (!map_file_page(vma, leaf, at, pfn, read_bits(vma)))
             return;
         machine->counters.fault_around_pages++;
     }
@@ -410,15 +430,11 @@ fault_around(struct vma *vma, struct leaf *leaf, uint64_t addr)
 static uint64_t
 file_pte_bits(const struct touch *touch, const struct vma *vma)
 {
-    uint64_t bits = PTE_ACCESSED;
+    bool is_shared_write =
+        touch->access == TOUCH_WRITE && (vma->flags & VM_SHARED);
 
-    if (!(vma->flags & VM_SHARED))
-        return bits;
-    if (touch->access == TOUCH_WRITE)
-        bits |= PTE_WRITE | PTE_DIRTY;
-    else if ((vma->flags & VM_WRITE) && vma->file->is_shmem)
-        bits |= PTE_WRITE;
-    return bits;
+    return PTE_ACCESSED |
+           (is_shared_write ? PTE_WRITE | PTE_DIRTY : read_bits(vma));
 }
 
 /* No such page: SIGBUS.  The fault has descended the page tables by then; only
@@ -432,8 +448,7 @@ beyond_file(struct touch *touch, uint64_t addr)
         end_for_want_of_memory(touch);
         return;
     }
-    note_refused(touch, OUTCOME_BUS, 1);
-    advance(touch, 1);
+    pass_refused(touch, OUTCOME_BUS, 1);
 }
 
 /* The page of a file, or the touch's end in SIGBUS or for want of memory. */
@@ -586,8 +601,7 @@ purged(struct touch *touch, struct leaf *leaf, uint64_t addr)
         vrange_find(touch->mm, addr, addr + PAGE_BYTES);
 
     if (range && range->purged) {
-        note_refused(touch, OUTCOME_BUS, 1);
-        advance(touch, 1);
+        pass_refused(touch, OUTCOME_BUS, 1);
         return;
     }
     mapping_clear_run(touch->mm, leaf, leaf_index(touch->machine->arch, addr),
@@ -635,8 +649,7 @@ dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
         make_writable(touch, leaf, addr);
         return;
     case FAULT_GUARD:
-        note_refused(touch, OUTCOME_SEGV, 1);
-        advance(touch, 1);
+        pass_refused(touch, OUTCOME_SEGV, 1);
         return;
     case FAULT_PURGED:
         purged(touch, leaf, addr);
@@ -656,8 +669,7 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
     if (addr >= arch->task_size) {
         uint32_t pages = pages_before(touch, addr, UINT64_MAX, max_pages);
 
-        note_refused(touch, OUTCOME_SEGV, pages);
-        advance(touch, pages);
+        pass_refused(touch, OUTCOME_SEGV, pages);
         return;
     }
     uint64_t *lookups = &touch->machine->charges[CHARGE_vma_lookup_step];

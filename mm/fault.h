@@ -79,9 +79,10 @@ struct touch {
     uint64_t next, end;  // bytes still to be touched
     uint64_t stride;     // bytes from touch to touch; PAGE_BYTES: every page
     enum touch_access access;
-    bool gup;        // no exception
-    bool no_memory;  // it ended because a frame could not be had
-    uint32_t tag;    // content that a write leaves
+    bool gup;           // no exception
+    bool ends_refused;  // a page that is refused ends it
+    bool no_memory;     // it ended because a frame could not be had
+    uint32_t tag;       // content that a write leaves
     struct touch_report report;
     uint64_t outcome_pages[OUTCOME_COUNT];
     struct fault_work work;  // last: its array is never cleared

@@ -493,9 +493,11 @@ populate_vma(struct operation *op, const struct vma *vma)
         return;
     }
     op->populate_addr = end;
-    if (is_meant)
-        start_touch(op, start, end - start, write ? TOUCH_WRITE : TOUCH_READ,
-                    /* gup = */ true);
+    if (!is_meant)
+        return;
+    start_touch(op, start, end - start, write ? TOUCH_WRITE : TOUCH_READ,
+                /* gup = */ true);
+    op->touch.ends_refused = true;
 }
 
 static void

@@ -180,6 +180,46 @@ START_TEST(mprotect_populates_locked_memory_that_was_not_writable)
 }
 END_TEST
 
+START_TEST(populate_ends_at_a_page_that_is_refused)
+{
+    map_at(0, 8, VM_READ | VM_WRITE, 0, NULL, 0);
+    advise(2, 1, ADVICE_GUARD_INSTALL);
+    ck_assert_int_eq(advise(0, 8, ADVICE_POPULATE_READ), -EFAULT);
+    ck_assert_uint_eq(machine->counters.populate_fault_count, 2);
+    ck_assert_int_eq(memory_call(task, CALL_MLOCK, PLACE + PAGES(2), PAGES(4)),
+                     -ENOMEM);
+    ck_assert_uint_eq(machine->counters.populate_fault_count, 2);
+}
+END_TEST
+
+START_TEST(mmap_that_is_refused_leaves_its_cuts)
+{
+    map_at(0, 4, VM_READ | VM_WRITE, 0, NULL, 0);
+    uint32_t count = task->mm->map_count;
+    task->mm->rlimit_as = PAGES(64);
+    ck_assert_int_eq(run_call(machine, task,
+                              &(struct call){.kind = CALL_MMAP,
+                                             .addr = PLACE + PAGES(2),
+                                             .length = PAGES(64),
+                                             .prot = VM_READ,
+                                             .flags = MM_FIXED}),
+                     -ENOMEM);
+    ck_assert_uint_eq(task->mm->map_count, count + 1);
+}
+END_TEST
+
+START_TEST(pages_around_a_fault_on_shmem_are_writable)
+{
+    map_at(0, 8, VM_READ | VM_WRITE, MM_SHARED, NULL, 0);
+    touch(task, TOUCH_WRITE, PLACE, PAGES(8));
+    task = fork_task(task, 0);  // has none of the pages
+    touch(task, TOUCH_READ, PLACE + PAGES(4), PAGES(1));
+    uint64_t before = machine->counters.fault_count;
+    touch(task, TOUCH_WRITE, PLACE, PAGES(8));
+    ck_assert_uint_eq(machine->counters.fault_count, before);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -198,6 +238,9 @@ main(void)
     tcase_add_test(rules, cold_refuses_locked_memory);
     tcase_add_test(rules,
                    mprotect_populates_locked_memory_that_was_not_writable);
+    tcase_add_test(rules, populate_ends_at_a_page_that_is_refused);
+    tcase_add_test(rules, mmap_that_is_refused_leaves_its_cuts);
+    tcase_add_test(rules, pages_around_a_fault_on_shmem_are_writable);
     suite_add_tcase(suite, rules);
 
     SRunner *runner = srunner_create(suite);
