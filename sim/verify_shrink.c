@@ -3,9 +3,10 @@
  * ever smaller runs of lines, then fold children into their parents, until no
  * single line can go.
  *
- * A candidate that is no trace any more (a name or task is missing) counts as
- * one without a difference.  Any difference will do, not only the first one:
- * the shorter trace is the better test.
+ * A candidate that is no trace any more (a name or task is missing), or that
+ * the host refuses to carry out, counts as one without a difference.  Any
+ * difference will do, not only the first one: the shorter trace is the better
+ * test.
  */
 #include "sim/verify_shrink.h"
 
@@ -20,7 +21,6 @@ struct shrink {
     GPtrArray *lines;  // the shortest that differ; not owned strings
     struct verify_result *result;
     GStringChunk *texts;  // of lines that were rewritten
-    GError *error;
 };
 
 static GString *
@@ -86,7 +86,7 @@ try_lines(struct shrink *shrink, GPtrArray *candidate)
         /* The difference is at the end, most likely. */
         if (trace->events->len > 0)
             wishes.state_from = trace->events->len - 1;
-        verify_trace(trace, shrink->setup, &wishes, &result, &shrink->error);
+        verify_trace(trace, shrink->setup, &wishes, &result, NULL);
         trace_free(trace);
     }
     if (!result.differs) {
@@ -142,7 +142,7 @@ without_task(const GPtrArray *lines, const char *id)
 static void
 drop_tasks(struct shrink *shrink)
 {
-    for (guint i = shrink->lines->len; i-- > 1 && !shrink->error;) {
+    for (guint i = shrink->lines->len; i-- > 1;) {
         if (i >= shrink->lines->len)
             continue;
         g_auto(GStrv) words = g_strsplit(shrink->lines->pdata[i], " ", 4);
@@ -184,7 +184,7 @@ folded(const struct shrink *shrink, guint fork, const char *parent,
 static void
 fold_tasks(struct shrink *shrink)
 {
-    for (guint i = 1; i < shrink->lines->len && !shrink->error; i++) {
+    for (guint i = 1; i < shrink->lines->len; i++) {
         g_auto(GStrv) words = g_strsplit(shrink->lines->pdata[i], " ", 4);
         if (g_strv_length(words) > 2 && strcmp(words[1], "fork") == 0 &&
             try_lines(shrink, folded(shrink, i, words[0], words[2])))
@@ -198,7 +198,7 @@ drop_runs(struct shrink *shrink, guint count)
 {
     bool dropped = false;
 
-    for (guint end = shrink->lines->len; end > 1 && !shrink->error;) {
+    for (guint end = shrink->lines->len; end > 1;) {
         guint from = end > count + 1 ? end - count : 1;
         dropped |=
             try_lines(shrink, without_range(shrink->lines, from, end - from));
@@ -207,9 +207,9 @@ drop_runs(struct shrink *shrink, guint count)
     return dropped;
 }
 
-bool
+void
 shrink_lines(GPtrArray *lines, const struct setup *setup,
-             struct verify_result *result, GError **error)
+             struct verify_result *result)
 {
     struct shrink shrink = {
         .setup = setup,
@@ -233,8 +233,4 @@ shrink_lines(GPtrArray *lines, const struct setup *setup,
     g_ptr_array_set_size(lines, 0);
     for (guint i = 0; i < copies->len; i++)
         g_ptr_array_add(lines, g_strdup(copies->pdata[i]));
-    if (!shrink.error)
-        return true;
-    g_propagate_error(error, shrink.error);
-    return false;
 }

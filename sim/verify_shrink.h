@@ -16,8 +16,7 @@ GPtrArray *lines_of_trace(const struct trace *trace);
 /*
  * Drop what a difference does not need, from `lines` that differ as `result`
  * says; afterwards `lines` is such that leaving any line out makes the
- * difference go away, and `result` is that of the rest.  false and *error when
- * the host fails.
+ * difference go away, and `result` is that of the rest.
  */
-bool shrink_lines(GPtrArray *lines, const struct setup *setup,
-                  struct verify_result *result, GError **error);
+void shrink_lines(GPtrArray *lines, const struct setup *setup,
+                  struct verify_result *result);
