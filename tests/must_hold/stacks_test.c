@@ -41,9 +41,12 @@ START_TEST(a_stack_is_two_vmas_under_mprotect_and_none_of_its_own_under_install)
     const char *layout = layouts[_i % 2];
     int guard = _i / 2;
 
+    /* Chains, since to validate them is quick: an anon_vma of all stacks is
+     * walked for each page. */
     for (size_t i = 0; i < G_N_ELEMENTS(gaps); i++) {
-        g_autofree char *choices = g_strdup_printf(
-            "layout=%s guard=%s gap=%s", layout, guards[guard], gaps[i]);
+        g_autofree char *choices =
+            g_strdup_printf("rmap=pte-chain layout=%s guard=%s gap=%s", layout,
+                            guards[guard], gaps[i]);
         const json_t *result = result_after(trace, choices, all_alive(trace));
 
         /* Beside them there is the main thread's stack. */
