@@ -129,6 +129,7 @@ judge_file_page(struct machine *machine, struct page *page)
         rmap_walk_referenced(machine, page, see_if_accessed, &is_accessed);
     if (page->map_count && !is_accessed)
         rmap_walk(machine, page, unmap_entry, &unmapped);
+    machine->reclaimed_mapped_count += unmapped > 0;
     if (is_accessed || page->map_count || (page->flags & PAGE_DIRTY)) {
         lru_remove(machine, page);
         lru_link_head(machine, page, LRU_FILE);
@@ -136,7 +137,6 @@ judge_file_page(struct machine *machine, struct page *page)
     }
     file_drop_page(machine, machine->cpu, pfn_of(machine, page));
     machine->counters.reclaim_freed_pages++;
-    machine->reclaimed_mapped_count += unmapped > 0;
     return 1;
 }
 

@@ -34,6 +34,7 @@ replay_open(const struct trace *trace, const struct setup *setup,
 
     replay->trace = trace;
     replay->check = check;
+    validity_init(&replay->validity, trace);
     replay->machine = machine_create(&setup->config);
     replay->bindings = g_new0(struct binding, trace->bindings->len + 1);
     replay->tasks = g_new0(struct task *, trace->tasks->len + 1);
@@ -63,6 +64,7 @@ replay_close(struct replay *replay)
     g_free(replay->mark_counts);
     trace_cursor_close(replay->cursor);
     g_clear_error(&replay->error);
+    validity_finish(&replay->validity);
     g_free(replay);
 }
 
@@ -531,6 +533,9 @@ replay_run(struct replay *replay, uint64_t event_end, uint64_t until_ns)
             run_machine_event(replay, event);
         else
             run_task_event(replay, event);
+        if (replay->validity.is_watched)
+            validity_watch(&replay->validity, machine, replay->window, event,
+                           replay->next_event);
         if (MM_DEEP_CHECKS)
             machine_validate(machine);
     }

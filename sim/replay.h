@@ -15,6 +15,7 @@
 
 #include "mm/operation.h"
 #include "sim/setup.h"
+#include "sim/validity.h"
 #include "traces/trace.h"
 
 struct check;
@@ -48,6 +49,7 @@ struct replay {
     uint64_t user_ns, kwork_ns;  // of work and kwork
     struct check *check;         // NULL: results are not compared
     struct replay_observer *observer;  // NULL: nobody; set after opening
+    struct validity validity;
 };
 
 /* Both arguments outlive the replay; the trace may be shared by threads. */

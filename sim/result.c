@@ -137,6 +137,17 @@ header_json(const struct trace *trace)
                      VMSIM_VERSION, "trace", trace_json(trace));
 }
 
+static void
+add_validity(json_t *result, const struct validity *validity)
+{
+    g_autofree char *reason = validity_reason(validity);
+
+    json_object_set_new(result, "validity",
+                        json_string(reason ? "lower-bound" : "exact"));
+    json_object_set_new(result, "validity_reason",
+                        reason ? json_string(reason) : json_null());
+}
+
 json_t *
 result_json(const struct replay *replay, const struct setup *setup,
             json_t *timeline)
@@ -147,8 +158,7 @@ result_json(const struct replay *replay, const struct setup *setup,
     json_t *result = header_json(replay->trace);
 
     machine_settle_peak(machine);
-    json_object_set_new(result, "validity", json_string("exact"));
-    json_object_set_new(result, "validity_reason", json_null());
+    add_validity(result, &replay->validity);
     json_object_set_new(result, "config", setup_json(setup, machine));
     json_object_set_new(result, "counters", counters_json(&machine->counters));
     json_object_set_new(result, "peak", peak_json(machine));
