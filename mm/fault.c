@@ -36,6 +36,7 @@
 #include "mm/mapping.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
+#include "mm/task.h"
 #include "mm/tlb.h"
 #include "mm/vrange.h"
 #include "mm/zero_page.h"
@@ -690,40 +691,16 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
         *lookups = lookups_before;  // no exception: nobody looked anything up
 }
 
-bool
-touch_hit(struct mm *mm, unsigned cpu, uint64_t addr, enum touch_access access)
-{
-    struct machine *machine = mm->machine;
-    const struct vma *vma = mm->vma_cache;
-    bool write = access == TOUCH_WRITE;
-    uint64_t fits = PTE_PRESENT | (write ? PTE_WRITE : 0);
-    uint64_t want = PTE_ACCESSED | (write ? PTE_DIRTY : 0);
-
-    if (!vma || addr < vma->start || addr >= vma->end ||
-        !vma_permits(machine->arch, vma, access) ||
-        machine->config.track_content)
-        return false;
-    struct leaf *leaf = pagetable_recent_leaf(&mm->pagetable, addr);
-    if (!leaf)
-        return false;
-    pte_t *pte = leaf_pte(&mm->pagetable, leaf, addr);
-    if ((*pte & fits) != fits)
-        return false;
-    if ((*pte & want) != want)
-        *pte |= want;
-    mm->cpu_mask |= UINT64_C(1) << cpu;
-    machine->counters.touch_count++;
-    return true;
-}
-
 void
 touch_expect(struct mm *mm, uint64_t addr)
 {
     struct leaf *leaf = pagetable_recent_leaf(&mm->pagetable, addr);
 
-    if (leaf)
-        __builtin_prefetch(leaf_pte(&mm->pagetable, leaf, addr),
-                           /* for writing */ 1);
+    if (!leaf)
+        return;
+    __builtin_prefetch(leaf_pte(&mm->pagetable, leaf, addr),
+                       /* for writing */ 1);
+    __builtin_prefetch(leaf, 1);
 }
 
 /* ---- commit ---- */
@@ -736,46 +713,41 @@ give_back(struct touch *touch, uint32_t first, uint32_t count)
         anon_frame_free(touch->mm, touch->work.pfns[i]);
 }
 
-/* Write the PTEs of frames first..first+count of the work in hand. */
+/* Write the PTEs of new frames; the entries are none. */
 static void
-write_ptes(const struct touch *touch, struct leaf *leaf, uint32_t index,
-           uint32_t first, uint32_t count)
+write_ptes(struct vma *vma, struct leaf *leaf, uint32_t index,
+           const pfn_t *pfns, uint32_t count)
 {
-    const struct fault_work *work = &touch->work;
-    struct vma *vma = work->vma;
+    struct page *pages = vma->mm->machine->pages;
     uint64_t bits = PTE_PRESENT | PTE_ACCESSED;
-    uint64_t linear = vma_index(vma, work->addr) + first;
+    uint64_t linear = vma_index(vma, leaf->base + pages_to_bytes(index));
+    uint32_t home = vma->family->id;
 
     if (vma->flags & VM_WRITE)
         bits |= PTE_WRITE | PTE_DIRTY;
     for (uint32_t i = 0; i < count; i++) {
-        struct page *page = page_of(touch->machine, work->pfns[first + i]);
+        struct page *page = &pages[pfns[i].v];
 
         page->flags |= PAGE_EXCLUSIVE;
-        page->home = vma->family->id;
+        page->home = home;
         page->index = (linear + i) & ((UINT64_C(1) << 40) - 1);
-        leaf->pte[index + i] = pte_make(work->pfns[first + i], bits);
+        leaf->pte[index + i] = pte_make(pfns[i], bits);
     }
     leaf->used_count += count;
-    charge(touch->machine, CHARGE_pte_update, count);
+    charge(vma->mm->machine, CHARGE_pte_update, count);
 }
 
-/* Install frames into entries that are none by now. */
+/* Map new frames into entries that are none by now; how many could be. */
 static uint32_t
-install(struct touch *touch, struct leaf *leaf, uint32_t index, uint32_t first,
-        uint32_t count)
+install(struct vma *vma, unsigned cpu, struct leaf *leaf, uint32_t index,
+        const pfn_t *pfns, uint32_t count)
 {
-    struct machine *machine = touch->machine;
-    struct fault_work *work = &touch->work;
-
-    write_ptes(touch, leaf, index, first, count);
-    uint32_t added = mapping_add_run(work->vma, leaf, index, count);
+    write_ptes(vma, leaf, index, pfns, count);
+    uint32_t added = mapping_add_run(vma, leaf, index, count);
     for (uint32_t i = added; i < count; i++)
         leaf->pte[index + i] = PTE_NONE;
     leaf->used_count -= count - added;
-    lru_add_run(machine, touch->cpu, &work->pfns[first], added, LRU_ANON);
-    if (added < count)
-        give_back(touch, first + added, count - added);
+    lru_add_run(vma->mm->machine, cpu, pfns, added, LRU_ANON);
     return added;
 }
 
@@ -826,8 +798,11 @@ commit_stretch(struct touch *touch, struct leaf *leaf, uint32_t first,
 
     if (replaces)
         mapping_clear_run(touch->mm, leaf, index, count);
-    uint32_t added = install(touch, leaf, index, first, count);
+    uint32_t added =
+        install(work->vma, touch->cpu, leaf, index, &work->pfns[first], count);
 
+    if (added < count)
+        give_back(touch, first + added, count - added);
     if (replaces)
         for (uint32_t i = 0; i < added; i++)
             tlb_flush(touch->mm, 1);
@@ -884,4 +859,52 @@ touch_abandon(struct touch *touch)
     for (uint32_t i = 0; i < touch->work.count; i++)
         page_free(touch->machine, touch->cpu, touch->work.pfns[i], 0, 0);
     touch->work.count = 0;
+}
+
+/* ---- one page ---- */
+
+static bool
+fresh_one(struct task *task, struct vma *vma, struct leaf *leaf, uint64_t addr)
+{
+    struct machine *machine = task->machine;
+    struct touch touch;
+    pfn_t pfn;
+
+    if (!vma->family || machine->policy.rmap->add_run ||
+        !page_alloc_from_list(machine, task->cpu, PAGE_ANON, &pfn))
+        return false;
+    machine->current = task;
+    machine->cpu = task->cpu;
+    touch_begin(&touch, task->mm, addr, 1, TOUCH_WRITE);
+    clear_user_run(vma, &pfn, 1);
+    install(vma, task->cpu, leaf, leaf_index(machine->arch, addr), &pfn, 1);
+    note_faults(&touch, &machine->counters.fault_fresh_count, 1);
+    machine->counters.touch_count++;
+    return true;
+}
+
+bool
+touch_one(struct task *task, uint64_t addr, enum touch_access access)
+{
+    struct mm *mm = task->mm;
+    struct machine *machine = mm->machine;
+    struct vma *vma = mm->vma_cache;
+    bool write = access == TOUCH_WRITE;
+    uint64_t fits = PTE_PRESENT | (write ? PTE_WRITE : 0);
+
+    if (!vma || addr < vma->start || addr >= vma->end ||
+        !vma_permits(machine->arch, vma, access) ||
+        machine->config.track_content)
+        return false;
+    struct leaf *leaf = pagetable_recent_leaf(&mm->pagetable, addr);
+    if (!leaf)
+        return false;
+    pte_t *pte = leaf_pte(&mm->pagetable, leaf, addr);
+    if ((*pte & fits) != fits)
+        return classify(machine, vma, *pte, access) == FAULT_FRESH &&
+               fresh_one(task, vma, leaf, addr);
+    *pte |= PTE_ACCESSED | (write ? PTE_DIRTY : 0);
+    mm->cpu_mask |= UINT64_C(1) << task->cpu;
+    machine->counters.touch_count++;
+    return true;
 }

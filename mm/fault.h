@@ -13,6 +13,7 @@
 
 struct machine;
 struct mm;
+struct task;
 struct vma;
 
 #define FAULT_RUN_MAX 64
@@ -94,12 +95,12 @@ void touch_begin(struct touch *touch, struct mm *mm, uint64_t start,
                  uint64_t length, enum touch_access access);
 
 /*
- * The shortest way for the most frequent event: a page that is mapped as the
- * access wants it, in the VMA found last.  Counts what touching it the long
- * way would; false: nothing was done.
+ * The shortest way for the most frequent events, a touch of one page: it is
+ * mapped as the access wants it, or an anonymous page nobody used yet for which
+ * everything is at hand.  Counts what touching it the long way would; false:
+ * nothing was done.
  */
-bool touch_hit(struct mm *mm, unsigned cpu, uint64_t addr,
-               enum touch_access access);
+bool touch_one(struct task *task, uint64_t addr, enum touch_access access);
 
 /* A touch of addr will follow soon: let its page-table entry come closer.
  * Changes nothing. */

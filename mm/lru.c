@@ -119,13 +119,14 @@ lru_add_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
 {
     uint32_t capacity = machine->kernel.lru_batch_pages;
     struct lru_batch *batch = &machine->lru_batches[cpu];
-    uint32_t left = capacity ? (batch->count + count) % capacity : 0;
 
     charge(machine, CHARGE_lru_add, count);
     if (batch->count + count < capacity) {
         batch_run(machine, batch, pfns, count, list);
         return;
     }
+    uint32_t left = capacity ? (batch->count + count) % capacity : 0;
+
     lru_drain(machine, cpu);
     link_run(machine, pfns, count - left, list);
     batch_run(machine, batch, &pfns[count - left], left, list);

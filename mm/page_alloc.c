@@ -73,6 +73,30 @@ take_from_zone(const struct request *request, struct zone *zone, uint32_t count,
     return pfn_is_none(*pfns) ? 0 : 1;
 }
 
+static struct watermark_pass
+pass_make(const struct request *request, enum watermark mark)
+{
+    return (struct watermark_pass){
+        .form = request->machine->kernel.alloc,
+        .mark = mark,
+        .order = request->order,
+        .preferred = request->preferred,
+    };
+}
+
+/* The next zone of a walk that passes its mark; *left: zones not yet seen. */
+static struct zone *
+next_zone(const struct request *request, struct watermark_pass *pass,
+          unsigned *left)
+{
+    while (*left > 0) {
+        struct zone *zone = &request->machine->zones[--*left];
+        if (zone->managed_pages && watermark_pass_allows(pass, zone))
+            return zone;
+    }
+    return NULL;
+}
+
 /*
  * Up to `count` blocks from the first zone that passes the mark and has any.
  * No more than until the zone's free pages change, so that the marks need not
@@ -82,18 +106,11 @@ static uint32_t
 walk_zonelist(const struct request *request, enum watermark mark,
               uint32_t count, pfn_t *pfns)
 {
-    struct machine *machine = request->machine;
-    struct watermark_pass pass = {
-        .form = machine->kernel.alloc,
-        .mark = mark,
-        .order = request->order,
-        .preferred = request->preferred,
-    };
+    struct watermark_pass pass = pass_make(request, mark);
+    unsigned left = request->preferred + 1;
+    struct zone *zone;
 
-    for (unsigned i = request->preferred + 1; i-- > 0;) {
-        struct zone *zone = &machine->zones[i];
-        if (zone->managed_pages == 0 || !watermark_pass_allows(&pass, zone))
-            continue;
+    while ((zone = next_zone(request, &pass, &left))) {
         uint32_t had = take_from_zone(request, zone, count, pfns);
         if (had)
             return had;
@@ -189,6 +206,23 @@ page_alloc(struct machine *machine, unsigned cpu, enum page_state state,
     dress_blocks(&request, &pfn, 1);
     account_blocks(&request, 1);
     return pfn;
+}
+
+bool
+page_alloc_from_list(struct machine *machine, unsigned cpu,
+                     enum page_state state, pfn_t *pfn)
+{
+    struct request request = request_make(machine, cpu, state, 0);
+    struct watermark_pass pass = pass_make(&request, WATERMARK_LOW);
+    unsigned left = request.preferred + 1;
+    struct zone *zone = next_zone(&request, &pass, &left);
+
+    if (!zone || !zone->pcp || zone->pcp[cpu].lists[0].count <= zone->pcp_low)
+        return false;
+    pcp_alloc(machine, zone, cpu, 0, 1, pfn);
+    dress_blocks(&request, pfn, 1);
+    account_blocks(&request, 1);
+    return true;
 }
 
 uint32_t

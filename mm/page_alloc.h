@@ -24,6 +24,11 @@ struct machine;
 pfn_t page_alloc(struct machine *machine, unsigned cpu, enum page_state state,
                  unsigned order);
 
+/* As page_alloc() of order 0, if the CPU's list has a frame; else nothing was
+ * done and page_alloc() will look further. */
+bool page_alloc_from_list(struct machine *machine, unsigned cpu,
+                          enum page_state state, pfn_t *pfn);
+
 /* As page_alloc() of order 0, `count` times; returns how many were had. */
 uint32_t page_alloc_run(struct machine *machine, unsigned cpu,
                         enum page_state state, uint32_t count, pfn_t *pfns);

@@ -442,11 +442,11 @@ cpu_of(const struct replay *replay, const struct trace_event *event,
     return (event->flags & TRACE_HAS_CPU ? event->cpu : serial) % count;
 }
 
-/* The most frequent event of all, a touch of one page that is there: nothing
+/* The most frequent event of all, a touch of one page: mostly there is nothing
  * to build and nothing to report. */
 static bool
-touch_one_hit(struct replay *replay, const struct trace_event *event,
-              const struct task *task, uint64_t addr)
+touch_one_page(struct replay *replay, const struct trace_event *event,
+              struct task *task, uint64_t addr)
 {
     enum touch_access access = event->op == TRACE_OP_WRITE  ? TOUCH_WRITE
                                : event->op == TRACE_OP_READ ? TOUCH_READ
@@ -455,7 +455,7 @@ touch_one_hit(struct replay *replay, const struct trace_event *event,
     if (replay->check || replay->observer || event->length == 0 ||
         (event->flags & TRACE_GUP) ||
         (addr & ~PAGE_MASK) + event->length > PAGE_BYTES ||
-        !touch_hit(task->mm, task->cpu, addr, access))
+        !touch_one(task, addr, access))
         return false;
     advance_clock(replay, CALL_NS);
     return true;
@@ -487,7 +487,7 @@ run_task_event(struct replay *replay, const struct trace_event *event)
             return;
         }
         task->cpu = cpu_of(replay, event, task->serial);
-        if (is_touch(event) && touch_one_hit(replay, event, task, call.addr))
+        if (is_touch(event) && touch_one_page(replay, event, task, call.addr))
             return;
         call.cpu = created % replay->machine->config.cpu_count;
     }

@@ -81,18 +81,8 @@ bench_new(void)
 static void
 touch_page(struct task *task, uint64_t addr)
 {
-    struct operation op;
-    struct call call = {.kind = CALL_TOUCH,
-                        .addr = addr,
-                        .length = PAGE_BYTES,
-                        .access = TOUCH_WRITE};
-
-    if (touch_hit(task->mm, task->cpu, addr, TOUCH_WRITE))
-        return;
-    op.touch.report = (struct touch_report){0};
-    operation_begin(&op, task->machine, task, &call);
-    operation_run(&op);
-    operation_finish(&op);
+    if (!touch_one(task, addr, TOUCH_WRITE))
+        touch(task, TOUCH_WRITE, addr, PAGE_BYTES);
 }
 
 static void
