@@ -130,8 +130,7 @@ split_touch(const struct trace *trace, const struct trace_event *event,
     }
 }
 
-/* Every touch in two somewhere, not always at a page boundary: the page in the
- * middle is then touched twice, so only where it is one. */
+/* Every touch in two, at a page boundary after its first third. */
 static void
 halve_touch(const struct trace *trace, const struct trace_event *event,
             GString *text)
