@@ -398,31 +398,34 @@ read_bits(const struct vma *vma)
     return is_writable ? PTE_WRITE : 0;
 }
 
-/* Neighbours that are in the page cache already are mapped with the page:
- * 3.15+, do_fault_around(). */
+/* Neighbours that are in the page cache already are mapped with the page (3.15
+ * on, do_fault_around()); there may be no table yet. */
 static void
-fault_around(struct vma *vma, struct leaf *leaf, uint64_t addr)
+fault_around(struct vma *vma, uint64_t addr)
 {
     struct machine *machine = vma->mm->machine;
     const struct arch *arch = machine->arch;
     uint64_t window = pages_to_bytes(machine->kernel.fault_around_pages);
+    uint64_t span = leaf_span_bytes(arch), base = addr & ~(span - 1);
+    uint64_t from = MAX(addr & ~(window - 1), MAX(vma->start, base));
+    uint64_t to = MIN(from + window, MIN(vma->end, base + span));
+    struct leaf *leaf = pagetable_leaf(vma->mm, addr);
 
     if (window <= PAGE_BYTES)
         return;
-    uint64_t from = MAX(addr & ~(window - 1), MAX(vma->start, leaf->base));
-    uint64_t to =
-        MIN(from + window, MIN(vma->end, leaf->base + leaf_span_bytes(arch)));
-
     for (uint64_t at = from; at < to; at += PAGE_BYTES) {
         uint64_t index = vma_index(vma, at);
         pfn_t pfn;
 
-        if (at == addr || leaf->pte[leaf_index(arch, at)] != PTE_NONE ||
+        if (at == addr ||
+            (leaf && leaf->pte[leaf_index(arch, at)] != PTE_NONE) ||
             !file_page_is_cached(vma->file, index) ||
             file_get_page(vma->file, machine->cpu, index, &pfn) !=
                 FILE_GET_MINOR)
             continue;
-        if (!map_file_page(vma, leaf, at, pfn, read_bits(vma)))
+        if (!leaf)
+            leaf = pagetable_leaf_alloc(vma->mm, addr);
+        if (!leaf || !map_file_page(vma, leaf, at, pfn, read_bits(vma)))
             return;
         machine->counters.fault_around_pages++;
     }
@@ -438,11 +441,14 @@ file_pte_bits(const struct touch *touch, const struct vma *vma)
            (is_shared_write ? PTE_WRITE | PTE_DIRTY : read_bits(vma));
 }
 
-/* No such page: SIGBUS.  The fault has descended the page tables by then; only
- * the last one waits, from 4.8 on, until there is a page to map. */
+/* No such page: SIGBUS.  The fault has descended the page tables by then (only
+ * the last one waits, from 4.8 on, until there is a page to map), and a read
+ * has mapped what is cached around. */
 static void
-beyond_file(struct touch *touch, uint64_t addr)
+beyond_file(struct touch *touch, struct vma *vma, uint64_t addr)
 {
+    if (touch->access != TOUCH_WRITE)
+        fault_around(vma, addr);
     if (touch->machine->kernel.version >= LATE_LEAF_VERSION
             ? !pagetable_directory_alloc(touch->mm, addr)
             : !pagetable_leaf_alloc(touch->mm, addr)) {
@@ -454,8 +460,8 @@ beyond_file(struct touch *touch, uint64_t addr)
 
 /* The page of a file, or the touch's end in SIGBUS or for want of memory. */
 static bool
-get_file_page(struct touch *touch, const struct vma *vma, uint64_t addr,
-              pfn_t *pfn, bool *is_major)
+get_file_page(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t *pfn,
+              bool *is_major)
 {
     switch (file_get_page(vma->file, touch->cpu, vma_index(vma, addr), pfn)) {
     case FILE_GET_MINOR:
@@ -465,7 +471,7 @@ get_file_page(struct touch *touch, const struct vma *vma, uint64_t addr,
         *is_major = true;
         return true;
     case FILE_GET_BEYOND:
-        beyond_file(touch, addr);
+        beyond_file(touch, vma, addr);
         return false;
     case FILE_GET_NOMEM:
         end_for_want_of_memory(touch);
@@ -492,7 +498,7 @@ map_file(struct touch *touch, struct vma *vma, uint64_t addr)
     if (touch->access == TOUCH_WRITE)
         page_of(machine, pfn)->flags |= PAGE_DIRTY;
     else if (!is_major)
-        fault_around(vma, leaf, addr);
+        fault_around(vma, addr);
     machine->counters.fault_major_count += is_major && !touch->gup;
     note_faults(touch, &machine->counters.fault_file_count, 1);
     touch_content(touch, leaf, addr, 1);

@@ -266,8 +266,9 @@ find_new_addr(struct remap *remap)
 static int
 shrink(struct remap *remap)
 {
-    int error = mm_unmap(remap->mm, remap->addr + remap->new_length,
-                         remap->addr + remap->old_length);
+    /* The old range may reach beyond user space: -EINVAL. */
+    int error = (int)mm_munmap(remap->mm, remap->addr + remap->new_length,
+                               remap->old_length - remap->new_length);
 
     if (!error)
         remap->old_length = remap->new_length;

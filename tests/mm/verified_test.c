@@ -121,8 +121,8 @@ START_TEST(a_fault_beyond_the_file_leaves_directories_and_an_identity)
 {
     struct file *file = file_create(machine, PAGES(2), false, false);
 
-    map_at(0, 4, VM_READ, MM_SHARED, file, 0);
-    touch(task, TOUCH_READ, PLACE + PAGES(3), PAGES(1));
+    map_at(0, 4, VM_READ | VM_WRITE, MM_SHARED, file, 0);
+    touch(task, TOUCH_WRITE, PLACE + PAGES(3), PAGES(1));
     ck_assert_uint_eq(machine->counters.fault_bus_count, 1);
     ck_assert_uint_eq(task->mm->pagetable.page_count, 2);
     map_at(8, 4, VM_READ | VM_WRITE, 0, file, 0);
@@ -220,6 +220,30 @@ START_TEST(pages_around_a_fault_on_shmem_are_writable)
 }
 END_TEST
 
+START_TEST(a_read_beyond_the_file_maps_what_is_cached_around)
+{
+    struct file *file = file_create(machine, PAGES(2), false, false);
+
+    map_at(0, 4, VM_READ, MM_SHARED, file, 0);
+    touch(task, TOUCH_READ, PLACE + PAGES(3), PAGES(1));
+    ck_assert_uint_eq(machine->counters.fault_bus_count, 1);
+    ck_assert_uint_eq(task->mm->rss_pages[RSS_FILE], 2);
+}
+END_TEST
+
+START_TEST(mremap_does_not_shrink_what_reaches_beyond_user_space)
+{
+    uint64_t end = machine->arch->task_size;
+
+    ck_assert_int_eq(run_call(machine, task,
+                              &(struct call){.kind = CALL_MREMAP,
+                                             .addr = end - PAGES(2),
+                                             .length = PAGES(3),
+                                             .new_length = PAGES(1)}),
+                     -EINVAL);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -241,6 +265,9 @@ main(void)
     tcase_add_test(rules, populate_ends_at_a_page_that_is_refused);
     tcase_add_test(rules, mmap_that_is_refused_leaves_its_cuts);
     tcase_add_test(rules, pages_around_a_fault_on_shmem_are_writable);
+    tcase_add_test(rules, a_read_beyond_the_file_maps_what_is_cached_around);
+    tcase_add_test(rules,
+                   mremap_does_not_shrink_what_reaches_beyond_user_space);
     suite_add_tcase(suite, rules);
 
     SRunner *runner = srunner_create(suite);
