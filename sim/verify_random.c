@@ -9,7 +9,8 @@
  *
  * Left out: cold files (read-ahead is not modelled), `hog`, exec, nozero and
  * vrange (no such call on hosts); pageout of files (it drops page cache);
- * fetches near mappings that grow down (a refused one would grow them);
+ * fetches near mappings that grow down (a refused one would grow them) and such
+ * mappings among those that the kernel places (the gap axis has no maple yet);
  * dontunmap of locked memory (6.18 then counts pages as locked for good).
  */
 #include "sim/verify_random.h"
@@ -47,8 +48,9 @@ struct program {
     bool can_change_uid;
     bool has_files;  // of memory that is not private and anonymous
     bool has_locks;
-    bool is_plain;     // few kinds of VMAs: most neighbours may merge
-    bool has_fetches;  // else mappings that grow down
+    bool is_plain;  // few kinds of VMAs: most neighbours may merge
+    bool has_fetches;
+    bool has_stacks;  // mappings that grow down, never with fetches
 };
 
 /* A place, as the trace spells it. */
@@ -207,7 +209,7 @@ append_backing(struct program *program, const struct place *place,
 }
 
 static void
-append_mmap_flags(struct program *program, GString *line)
+append_mmap_flags(struct program *program, bool is_fixed, GString *line)
 {
     static const char *const flags[] = {"noreserve", "noreserve", "populate",
                                         "populate", "stack"};
@@ -216,7 +218,7 @@ append_mmap_flags(struct program *program, GString *line)
         g_string_append_printf(line, ",%s", ANY_OF(program, flags));
     if (program->has_locks && one_in(program, 20))
         g_string_append(line, ",locked");
-    if (!program->has_fetches && one_in(program, 20))
+    if (program->has_stacks && is_fixed && one_in(program, 20))
         g_string_append(line, ",growsdown");
 }
 
@@ -240,7 +242,7 @@ do_mmap(struct program *program)
         g_string_append_printf(line, "mmap R%zu", region);
     g_string_append_printf(line, " %" PRIu64 " %s", length, any_prot(program));
     append_backing(program, &place, line);
-    append_mmap_flags(program, line);
+    append_mmap_flags(program, is_fixed, line);
     if (chance < 6)
         g_string_append_printf(line, ",fixed at=%s", place.text);
     else if (chance == 9)
@@ -277,7 +279,7 @@ do_mremap(struct program *program)
 {
     struct place place = any_place(program);
     struct place target = any_place(program);
-    if (program->has_fetches && place.text[0] == 's')
+    if (place.text[0] == 's' && !program->has_stacks)
         return;  // a piece of stack grows down wherever it is
     uint64_t old_length = any_length(program, &place);
     uint64_t new_length =
@@ -285,6 +287,9 @@ do_mremap(struct program *program)
     size_t region = below(program, REGION_COUNT);
     g_autoptr(GString) flags = g_string_new(NULL);
     bool is_fixed = !one_in(program, 3);
+
+    if (program->has_stacks && (!is_fixed || !target.base))
+        return;
 
     if (!one_in(program, 6) || is_fixed)
         g_string_append(flags, " maymove");
@@ -472,6 +477,7 @@ random_program(uint64_t seed, size_t event_count, uint64_t uid,
     program.has_locks = one_in(&program, 3);
     program.is_plain = one_in(&program, 2);
     program.has_fetches = one_in(&program, 2);
+    program.has_stacks = !program.has_fetches && one_in(&program, 2);
     add_line(&program, "#vmtrace 1");
     add_line(&program, "0 file disk %dK disk cached", FILE_PAGES * 4);
     add_line(&program, "0 file shm %dK shmem", FILE_PAGES * 4);
