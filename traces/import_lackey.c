@@ -217,7 +217,8 @@ begin_image(struct lackey_process *process, uint64_t first_address)
 {
     struct import *import = &process->lackey->import;
     struct import_task *task = &process->current->task;
-    g_autofree char *path = g_find_program_in_path(process->program);
+    g_autofree char *found = g_find_program_in_path(process->program);
+    g_autofree char *path = found ? g_canonicalize_filename(found, NULL) : NULL;
     g_autofree char *stem = import_stem(process->program);
     g_autofree char *comm = trace_escape(stem);
     struct import_elf *elf = path ? import_elf_read(path) : NULL;
