@@ -195,7 +195,7 @@ main(void)
     TCase *tcase = tcase_create("fork_tree");
 
     tcase_add_checked_fixture(tcase, runs_setup, runs_teardown);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, pte_chains_of_32_processes, 0,
                         G_N_ELEMENTS(chains));
     tcase_add_test(tcase, a_chain_grows_by_a_block_for_every_seven);

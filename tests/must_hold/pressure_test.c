@@ -394,7 +394,7 @@ main(void)
     int count = G_N_ELEMENTS(kernels);
 
     tcase_add_checked_fixture(tcase, runs_setup, runs_teardown);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, ordinary_allocations_leave_the_reserve_alone, 0,
                         count);
     tcase_add_test(tcase, kswapd_refills_up_to_the_high_mark);

@@ -391,7 +391,7 @@ main(void)
     int count = (int)g_strv_length((char **)committed_recordings());
 
     tcase_add_checked_fixture(tcase, runs_setup, runs_teardown);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, every_address_of_the_recording_is_found, 0,
                         count);
     tcase_add_loop_test(tcase, the_totals_are_those_of_the_recording, 0, count);

@@ -112,8 +112,8 @@ START_TEST(a_zero_page_saves_a_frame_and_costs_a_fault)
             shapes[shape].processes);
 
         for (size_t k = 0; k < G_N_ELEMENTS(kernels); k++) {
-            g_autofree char *choices = g_strdup_printf("kernel=%s zero-page=%s",
-                                                       kernels[k], zero_page);
+            g_autofree char *choices = g_strdup_printf(
+                "kernel=%s ram=1G zero-page=%s", kernels[k], zero_page);
             assert_expected(trace, choices, &expected);
         }
     }
@@ -155,8 +155,9 @@ START_TEST(a_fork_copies_the_tables_of_a_vma_that_was_only_read_or_not)
             expect_fork(zero_page, fork, pages_written(fractions[i]));
 
         for (size_t k = 0; k < G_N_ELEMENTS(kernels); k++) {
-            g_autofree char *choices = g_strdup_printf(
-                "kernel=%s zero-page=%s fork=%s", kernels[k], zero_page, fork);
+            g_autofree char *choices =
+                g_strdup_printf("kernel=%s ram=1G zero-page=%s fork=%s",
+                                kernels[k], zero_page, fork);
             assert_expected(trace, choices, &expected);
         }
     }
@@ -188,7 +189,7 @@ main(void)
     TCase *tcase = tcase_create("sparse");
 
     tcase_add_checked_fixture(tcase, runs_setup, runs_teardown);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 120);
     tcase_add_loop_test(tcase, a_zero_page_saves_a_frame_and_costs_a_fault, 0,
                         20);
     tcase_add_loop_test(

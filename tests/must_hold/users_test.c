@@ -170,7 +170,7 @@ main(void)
     TCase *tcase = tcase_create("users");
 
     tcase_add_checked_fixture(tcase, runs_setup, runs_teardown);
-    tcase_set_timeout(tcase, 60);
+    tcase_set_timeout(tcase, 120);
     tcase_add_test(tcase, nothing_leaks_under_on_alloc);
     tcase_add_test(tcase, nothing_leaks_under_nozero);
     tcase_add_test(tcase, frames_leak_under_never);
