@@ -715,8 +715,7 @@ touch_expect(struct mm *mm, uint64_t addr)
 static void
 give_back(struct touch *touch, uint32_t first, uint32_t count)
 {
-    for (uint32_t i = first; i < first + count; i++)
-        anon_frame_free(touch->mm, touch->work.pfns[i]);
+    anon_frames_free(touch->mm, &touch->work.pfns[first], count);
 }
 
 /* Write the PTEs of new frames; the entries are none. */

@@ -10,20 +10,6 @@
 #include "mm/rmap.h"
 #include "mm/zero_page.h"
 
-enum pte_class
-pte_class(pte_t pte)
-{
-    if (pte == PTE_NONE)
-        return PTE_CLASS_NONE;
-    if (pte & PTE_GUARD)
-        return PTE_CLASS_GUARD;
-    if (pte & PTE_PURGED)
-        return PTE_CLASS_PURGED;
-    if (pte & PTE_ZERO)
-        return PTE_CLASS_ZERO;
-    return pte & PTE_FILE ? PTE_CLASS_FILE : PTE_CLASS_ANON;
-}
-
 uint32_t
 pte_class_run(const struct leaf *leaf, uint32_t index, uint32_t max)
 {
@@ -58,19 +44,23 @@ mapping_add_run(struct vma *vma, struct leaf *leaf, uint32_t index,
 }
 
 void
-anon_frame_free(struct mm *mm, pfn_t pfn)
+anon_frames_free(struct mm *mm, const pfn_t *pfns, uint32_t count)
 {
     struct machine *machine = mm->machine;
-    struct page *page = page_of(machine, pfn);
     uint32_t owner = mm->uid_holder;
 
-    lru_remove(machine, page);
-    if (mm->creds_changed) {
-        page->holder = HOLDER_MIXED;
-        if (machine->config.nozero_race_fix)
-            owner = 0;
+    if (count == 0)
+        return;
+    if (mm->creds_changed && machine->config.nozero_race_fix)
+        owner = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = page_of(machine, pfns[i]);
+
+        lru_remove(machine, page);
+        if (mm->creds_changed)
+            page->holder = HOLDER_MIXED;
     }
-    page_free(machine, machine->cpu, pfn, 0, owner);
+    page_free_run(machine, machine->cpu, pfns, count, owner);
 }
 
 /* What was written through these entries must outlive them. */
@@ -89,32 +79,49 @@ unmap_frames(struct mm *mm, struct leaf *leaf, uint32_t index, uint32_t count)
 {
     struct machine *machine = mm->machine;
 
-    for (uint32_t i = 0; i < count; i++)
-        mm->rss_pages[rss_kind_of(machine, leaf->pte[index + i])]--;
+    if (leaf->pte[index] & PTE_FILE)
+        for (uint32_t i = 0; i < count; i++)
+            mm->rss_pages[rss_kind_of(machine, leaf->pte[index + i])]--;
+    else
+        mm->rss_pages[RSS_ANON] -= count;
     gauge_sub(machine, GAUGE_resident_bytes, pages_to_bytes(count));
     if (leaf->pte[index] & PTE_FILE)
         note_dirty(machine, leaf, index, count);
     rmap_remove_run(machine, leaf, index, count);
 }
 
+/* Frames of the run that nothing maps any more. */
+static void
+free_unmapped(struct mm *mm, const pte_t *pte, uint32_t count)
+{
+    pfn_t pfns[64];
+    uint32_t had = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        pfns[had] = pte_pfn(pte[i]);
+        had += page_of(mm->machine, pfns[had])->map_count == 0;
+        if (had == G_N_ELEMENTS(pfns)) {
+            anon_frames_free(mm, pfns, had);
+            had = 0;
+        }
+    }
+    anon_frames_free(mm, pfns, had);
+}
+
 void
 mapping_clear_run(struct mm *mm, struct leaf *leaf, uint32_t index,
                   uint32_t count)
 {
-    struct machine *machine = mm->machine;
     enum pte_class class = pte_class(leaf->pte[index]);
 
     if (class == PTE_CLASS_ZERO)
         zero_page_unmap(mm, count);
     if (class == PTE_CLASS_ANON || class == PTE_CLASS_FILE)
         unmap_frames(mm, leaf, index, count);
-    for (uint32_t i = 0; i < count; i++) {
-        pfn_t pfn = pte_pfn(leaf->pte[index + i]);
-
-        leaf->pte[index + i] = PTE_NONE;
-        if (class == PTE_CLASS_ANON && page_of(machine, pfn)->map_count == 0)
-            anon_frame_free(mm, pfn);
-    }
+    if (class == PTE_CLASS_ANON)
+        free_unmapped(mm, &leaf->pte[index], count);
+    for (uint32_t i = index; i < index + count; i++)
+        leaf->pte[i] = PTE_NONE;
     leaf->used_count -= count;
-    charge(machine, CHARGE_pte_update, count);
+    charge(mm->machine, CHARGE_pte_update, count);
 }

@@ -18,7 +18,20 @@ enum pte_class {
     PTE_CLASS_GUARD,
     PTE_CLASS_PURGED,
 };
-enum pte_class pte_class(pte_t pte);
+
+static inline enum pte_class
+pte_class(pte_t pte)
+{
+    if (pte == PTE_NONE)
+        return PTE_CLASS_NONE;
+    if (pte & PTE_GUARD)
+        return PTE_CLASS_GUARD;
+    if (pte & PTE_PURGED)
+        return PTE_CLASS_PURGED;
+    if (pte & PTE_ZERO)
+        return PTE_CLASS_ZERO;
+    return pte & PTE_FILE ? PTE_CLASS_FILE : PTE_CLASS_ANON;
+}
 
 /* Entries from index on that have the class of the first; at most max. */
 uint32_t pte_class_run(const struct leaf *leaf, uint32_t index, uint32_t max);
@@ -37,6 +50,6 @@ uint32_t mapping_add_run(struct vma *vma, struct leaf *leaf, uint32_t index,
 void mapping_clear_run(struct mm *mm, struct leaf *leaf, uint32_t index,
                        uint32_t count);
 
-/* Free an anonymous frame that nothing maps, on behalf of `mm` (ownership
- * under clear=nozero follows from it). */
-void anon_frame_free(struct mm *mm, pfn_t pfn);
+/* Free anonymous frames that nothing maps, on behalf of `mm` (ownership under
+ * clear=nozero follows from it). */
+void anon_frames_free(struct mm *mm, const pfn_t *pfns, uint32_t count);

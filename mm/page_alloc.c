@@ -274,6 +274,32 @@ page_free(struct machine *machine, unsigned cpu, pfn_t pfn, unsigned order,
         buddy_free(machine, zone, pfn, order);
 }
 
+void
+page_free_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
+              uint32_t count, uint32_t owner)
+{
+    bool has_list = pcp_order_count(&machine->kernel) > 0;
+    enum page_state state = page_state(page_of(machine, pfns[0]));
+
+    mm_assert(cpu < machine->config.cpu_count);
+    mm_assert(state != PAGE_FREE && state != PAGE_PCP);
+    machine->counters.page_free_count += count;
+    charge(machine, CHARGE_page_free, count);
+    gauge_frames_given(machine, state, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct page *page = page_of(machine, pfns[i]);
+        struct zone *zone = zone_of(machine, pfns[i]);
+
+        mm_assert_deep(page_state(page) == state &&
+                       !(page->flags & (PAGE_LRU | PAGE_IN_BATCH)));
+        page->map_count = owner;
+        if (has_list)
+            pcp_free(machine, zone, cpu, 0, pfns[i]);
+        else
+            buddy_free(machine, zone, pfns[i], 0);
+    }
+}
+
 uint64_t
 page_alloc_free_pages(const struct machine *machine)
 {

@@ -40,6 +40,10 @@ uint32_t page_alloc_run(struct machine *machine, unsigned cpu,
 void page_free(struct machine *machine, unsigned cpu, pfn_t pfn,
                unsigned order, uint32_t owner);
 
+/* As page_free() of order 0 of frames in the same state, one by one. */
+void page_free_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
+                   uint32_t count, uint32_t owner);
+
 /* Frames in the buddy allocators of all zones (nr_free_pages). */
 uint64_t page_alloc_free_pages(const struct machine *machine);
 
