@@ -657,6 +657,34 @@ note_ranges(struct verify *verify)
         verify->ranges = coverage_ranges(task->mm);
 }
 
+/* Events that may want memory for every page of their length are refused
+ * before anybody tries. */
+static bool
+check_length(struct verify *verify)
+{
+    const struct trace *trace = verify->replay->trace;
+    const struct trace_event *event = &g_array_index(
+        trace->events, struct trace_event, verify->replay->next_event);
+    uint64_t length = event->length;
+    bool is_touch = event->op == TRACE_OP_READ || event->op == TRACE_OP_WRITE ||
+                    event->op == TRACE_OP_EXECUTE;
+
+    if (event->op == TRACE_OP_MREMAP)
+        length =
+            g_array_index(trace->details, struct trace_detail, event->detail)
+                .new_length;
+    else if (!is_touch && event->op != TRACE_OP_MLOCK &&
+             event->op != TRACE_OP_MADVISE && event->op != TRACE_OP_GUARD &&
+             !(event->flags & (TRACE_POPULATE | TRACE_LOCKED)))
+        return true;
+    return length <= verify->memory_limit_bytes ||
+           sim_fail(&verify->error, SIM_ERROR_FAILED,
+                    "%s:%" PRIu64 ": the event may need more than a quarter "
+                    "of this host's free memory: not carried out",
+                    trace->path,
+                    trace_event_line(trace, verify->replay->next_event));
+}
+
 /* Until the end, the first difference, or an error. */
 static void
 run_events(struct verify *verify)
@@ -665,7 +693,7 @@ run_events(struct verify *verify)
     size_t count = replay->trace->events->len;
 
     while (replay->next_event < count && verify->difference->len == 0 &&
-           !verify->error) {
+           !verify->error && check_length(verify)) {
         verify->before = replay->machine->counters;
         note_ranges(verify);
         replay_run(replay, replay->next_event + 1, UINT64_MAX);

@@ -19,10 +19,11 @@
 #include "workloads/random.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #define PROCESS_MAX    4
 #define REGION_COUNT   6
-#define RECENT_COUNT   12
+#define RECENT_COUNT   8
 #define WINDOW_PAGES   32
 #define FILE_PAGES     56
 #define BIG_PAGES      2048
@@ -157,6 +158,21 @@ any_place(struct program *program)
     return place;
 }
 
+/* A page that later touches go back to. */
+static void
+remember(struct program *program, const struct place *place, uint64_t length)
+{
+    char **recent = &program->current->recent[below(program, RECENT_COUNT)];
+    uint64_t pages = CLAMP(length / PAGE_BYTES, 1, 8);
+
+    if (!place->base)
+        return;
+    g_free(*recent);
+    *recent = g_strdup_printf(
+        "0x%" PRIx64, page_floor(g_ascii_strtoull(place->text, NULL, 16)) +
+                          below(program, pages) * PAGE_BYTES);
+}
+
 /* Bytes: few pages mostly, whole 2 MiB now and then where there is room. */
 static uint64_t
 any_length(struct program *program, const struct place *place)
@@ -231,18 +247,21 @@ do_mmap(struct program *program)
     size_t region = below(program, REGION_COUNT);
     g_autoptr(GString) line = g_string_new(NULL);
     bool is_fixed = chance < 6 || chance == 9;
+    const char *prot = any_prot(program);
 
     if (!is_fixed && one_in(program, 4))
         length = (1 + below(program, 3)) << 21;
-    if (one_in(program, 200))
+    bool is_huge = one_in(program, 200);
+    if (is_huge)
         length = UINT64_C(1) << (46 + below(program, 18));
     if (is_fixed)
         g_string_append(line, "mmap W");
     else
         g_string_append_printf(line, "mmap R%zu", region);
-    g_string_append_printf(line, " %" PRIu64 " %s", length, any_prot(program));
+    g_string_append_printf(line, " %" PRIu64 " %s", length, prot);
     append_backing(program, &place, line);
-    append_mmap_flags(program, is_fixed, line);
+    if (!is_huge)
+        append_mmap_flags(program, is_fixed, line);
     if (chance < 6)
         g_string_append_printf(line, ",fixed at=%s", place.text);
     else if (chance == 9)
@@ -250,6 +269,8 @@ do_mmap(struct program *program)
     else if (chance < 8)
         g_string_append_printf(line, " at=%s", place.text);
     add_line(program, "%" PRIu64 " %s", program->current->id, line->str);
+    if (chance < 6 && strcmp(prot, "rw-") == 0)
+        remember(program, &place, length);
     if (!is_fixed)
         program->current->region_pages[region] =
             CLAMP(length / PAGE_BYTES, 1, 1024);
@@ -260,6 +281,8 @@ do_munmap(struct program *program)
 {
     struct place place = any_place(program);
 
+    if (one_in(program, 2))
+        place.room_pages = MIN(place.room_pages, 2);
     add_line(program, "%" PRIu64 " munmap %s %" PRIu64, program->current->id,
              place.text, any_length(program, &place));
 }
@@ -372,19 +395,15 @@ do_touch(struct program *program)
     static const char *const kinds[] = {"r", "r", "r", "w", "w", "w", "w", "x"};
     struct place place = any_place(program);
     uint64_t pages = 1 + (one_in(program, 3) ? below(program, 7) : 0);
-    size_t slot = below(program, RECENT_COUNT);
-    char **recent = &program->current->recent[slot];
+    char *const *recent =
+        &program->current->recent[below(program, RECENT_COUNT)];
     const char *kind = any_of(
         program, kinds, G_N_ELEMENTS(kinds) - (program->has_fetches ? 0 : 1));
 
     if (place.room_pages > 512 && one_in(program, 8))
         pages = 64;
-    if (*recent && !one_in(program, 3))
+    if (*recent && !one_in(program, 4))
         g_strlcpy(place.text, *recent, sizeof(place.text));
-    else {
-        g_free(*recent);
-        *recent = g_strdup(place.text);
-    }
     if (kind[0] == 'x' && place.text[0] == 's')
         kind = "r";
     add_line(program, "%" PRIu64 " %s %s %" PRIu64 "K%s", program->current->id,
@@ -407,6 +426,14 @@ start_process(struct program *program)
     add_line(program, "%" PRIu64 " start uid=%" PRIu64 "%s%s", process->id, uid,
              one_in(program, 4) ? " rlimit-memlock=256K" : "",
              one_in(program, 6) ? " rlimit-as=24M" : "");
+    for (int i = 0; i < 2; i++) {
+        struct place place = {.base = i ? WINDOW_2M : WINDOW_1G};
+        add_line(program,
+                 "%" PRIu64 " mmap W %dK rw- anon,private,fixed at=0x%" PRIx64,
+                 process->id, WINDOW_PAGES * 4, place.base);
+        g_snprintf(place.text, sizeof(place.text), "0x%" PRIx64, place.base);
+        remember(program, &place, WINDOW_PAGES * PAGE_BYTES);
+    }
 }
 
 static void
@@ -445,8 +472,8 @@ do_something(struct program *program)
         unsigned weight;
         void (*act)(struct program *program);
     } deeds[] = {
-        {38, do_touch},    {16, do_mmap},  {4, do_munmap},
-        {11, do_mprotect}, {8, do_mremap}, {14, do_madvise},
+        {40, do_touch},    {16, do_mmap},  {4, do_munmap},
+        {11, do_mprotect}, {6, do_mremap}, {14, do_madvise},
         {3, do_lock},      {2, do_brk},    {1, do_remap_file_pages},
         {2, do_fork},      {1, do_exit},
     };

@@ -1,0 +1,142 @@
+/*
+ * verify: the host's kernel is asked where it can be.
+ *
+ * On 6.18 as root random programs must agree with the simulation event by
+ * event; elsewhere that is skipped, and the test says so.  What can be told
+ * anywhere -- random programs are traces and depend on their seed alone, the
+ * shrinker keeps what matters -- is tested anywhere.
+ */
+#include "program.h"
+
+#include "sim/verify_random.h"
+#include "sim/verify_shrink.h"
+#include "traces/trace.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* NULL, or why exactness cannot be asked of this host. */
+static const char *
+reason_to_skip(void)
+{
+    struct utsname names;
+
+    if (uname(&names) < 0 || strcmp(names.machine, "x86_64") != 0)
+        return "the host is no x86-64";
+    if (strncmp(names.release, "6.18.", 5) != 0)
+        return "the host's kernel is not 6.18";
+    if (geteuid() != 0)
+        return "states of pages are root's to see";
+    return NULL;
+}
+
+START_TEST(random_programs_are_traces_and_depend_on_their_seed_alone)
+{
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        g_autoptr(GPtrArray) one = random_program(seed, 300, 0, true);
+        g_autoptr(GPtrArray) same = random_program(seed, 300, 0, true);
+        g_autoptr(GError) error = NULL;
+        struct trace *trace = lines_load(one, &error);
+        ck_assert_msg(trace, "%s", error ? error->message : "");
+        ck_assert_uint_ge(trace->events->len, 300);
+        trace_free(trace);
+        ck_assert_uint_eq(one->len, same->len);
+        for (guint i = 0; i < one->len; i++)
+            ck_assert_str_eq(one->pdata[i], same->pdata[i]);
+    }
+}
+END_TEST
+
+START_TEST(two_thousand_random_operations_agree_with_the_host)
+{
+    static const char *const seeds[] = {"1", "2", "3", "4"};
+    const char *reason = reason_to_skip();
+
+    if (reason) {
+        printf("# verify --random: not carried out: %s\n", reason);
+        return;
+    }
+    enter_folder();
+    for (size_t i = 0; i < G_N_ELEMENTS(seeds); i++) {
+        struct outcome outcome =
+            run_vmsim("verify", "--random", "500", "--seed", seeds[i], NULL);
+        ck_assert_msg(outcome.status == 0, "%s%s", outcome.out, outcome.err);
+        ck_assert_ptr_nonnull(strstr(outcome.out, "no difference"));
+        outcome_clear(&outcome);
+    }
+    leave_folder();
+}
+END_TEST
+
+/* Fork, copy-on-write, stack growth, heap and a file, by hand. */
+START_TEST(a_small_trace_agrees_with_the_host)
+{
+    const char *reason = reason_to_skip();
+
+    if (reason) {
+        printf("# verify TRACE: not carried out: %s\n", reason);
+        return;
+    }
+    enter_folder();
+    write_file("small.vmt", "#vmtrace 1\n"
+                            "0 file F 64K disk cached\n"
+                            "1 start\n"
+                            "1 mmap A 64K rw- anon,private\n"
+                            "1 mmap B 64K rw- private,file=F\n"
+                            "1 w A 8K\n"
+                            "1 r A+8K 8K\n"
+                            "1 r B 4K\n"
+                            "1 w B+8K 4K kernel\n"
+                            "1 brk 8K\n"
+                            "1 w heap+4K 4K\n"
+                            "1 w stack-200K 4K\n"
+                            "1 fork 2\n"
+                            "2 w A 8K\n"
+                            "1 w A 4K\n"
+                            "2 exit\n"
+                            "1 munmap A+4K 4K\n"
+                            "1 r A+4K 4K\n"
+                            "1 exit\n");
+    struct outcome outcome = run_vmsim("verify", "small.vmt", NULL);
+    ck_assert_msg(outcome.status == 0, "%s%s", outcome.out, outcome.err);
+    outcome_clear(&outcome);
+    leave_folder();
+}
+END_TEST
+
+START_TEST(verify_wants_one_trace_or_a_count)
+{
+    enter_folder();
+    struct outcome outcome = run_vmsim("verify", NULL);
+    ck_assert_int_eq(outcome.status, 2);
+    outcome_clear(&outcome);
+    outcome = run_vmsim("verify", "--random", "many", NULL);
+    ck_assert_int_eq(outcome.status, 2);
+    outcome_clear(&outcome);
+    leave_folder();
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("verify");
+    TCase *host = tcase_create("host");
+
+    tcase_set_timeout(host, 120);
+    tcase_add_test(host,
+                   random_programs_are_traces_and_depend_on_their_seed_alone);
+    tcase_add_test(host, two_thousand_random_operations_agree_with_the_host);
+    tcase_add_test(host, a_small_trace_agrees_with_the_host);
+    tcase_add_test(host, verify_wants_one_trace_or_a_count);
+    suite_add_tcase(suite, host);
+
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed_count = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed_count != 0;
+}
