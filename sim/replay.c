@@ -9,7 +9,8 @@
 
 #include <errno.h>
 
-#define CALL_NS 1000  // functional clock: a call, or a page touched
+#define CALL_NS      1000  // functional clock: a call, or a page touched
+#define EXPECT_AHEAD 16    // events: what memory takes, over what one takes
 
 _Static_assert((int)TRACE_PROT_READ == VM_READ &&
                    (int)TRACE_PROT_WRITE == VM_WRITE &&
@@ -442,25 +443,6 @@ cpu_of(const struct replay *replay, const struct trace_event *event,
     return (event->flags & TRACE_HAS_CPU ? event->cpu : serial) % count;
 }
 
-/* The most frequent event of all, a touch of one page: mostly there is nothing
- * to build and nothing to report. */
-static bool
-touch_one_page(struct replay *replay, const struct trace_event *event,
-              struct task *task, uint64_t addr)
-{
-    enum touch_access access = event->op == TRACE_OP_WRITE  ? TOUCH_WRITE
-                               : event->op == TRACE_OP_READ ? TOUCH_READ
-                                                            : TOUCH_EXEC;
-
-    if (replay->check || replay->observer || event->length == 0 ||
-        (event->flags & TRACE_GUP) ||
-        (addr & ~PAGE_MASK) + event->length > PAGE_BYTES ||
-        !touch_one(task, addr, access))
-        return false;
-    advance_clock(replay, CALL_NS);
-    return true;
-}
-
 static bool
 is_touch(const struct trace_event *event)
 {
@@ -468,8 +450,45 @@ is_touch(const struct trace_event *event)
            event->op == TRACE_OP_EXECUTE;
 }
 
+/* The most frequent event of all, a touch of one page: mostly there is nothing
+ * to build and nothing to report. */
+static bool
+touch_one_page(struct replay *replay, const struct trace_event *event)
+{
+    enum touch_access access = event->op == TRACE_OP_WRITE  ? TOUCH_WRITE
+                               : event->op == TRACE_OP_READ ? TOUCH_READ
+                                                            : TOUCH_EXEC;
+    struct task *task = living_task(replay, event->task);
+    uint64_t addr;
+
+    if (replay->check || replay->observer || event->length == 0 ||
+        (event->flags & TRACE_GUP) || !task ||
+        !resolve(replay, task->mm, &event->address, &addr) ||
+        (addr & ~PAGE_MASK) + event->length > PAGE_BYTES)
+        return false;
+    task->cpu = cpu_of(replay, event, task->serial);
+    if (!touch_one(task, addr, access))
+        return false;
+    advance_clock(replay, CALL_NS);
+    return true;
+}
+
+/* The page that an event soon to come touches. */
 static void
-run_task_event(struct replay *replay, const struct trace_event *event)
+expect_touch(const struct replay *replay, const struct trace_event *event)
+{
+    const struct task *task;
+    uint64_t addr;
+
+    if (event->task == TRACE_NONE || !is_touch(event))
+        return;
+    task = living_task(replay, event->task);
+    if (task && resolve(replay, task->mm, &event->address, &addr))
+        touch_expect(task->mm, addr);
+}
+
+static void
+run_call_event(struct replay *replay, const struct trace_event *event)
 {
     struct task *task = NULL;
     struct call call = {.length = event->length};
@@ -487,14 +506,19 @@ run_task_event(struct replay *replay, const struct trace_event *event)
             return;
         }
         task->cpu = cpu_of(replay, event, task->serial);
-        if (is_touch(event) && touch_one_page(replay, event, task, call.addr))
-            return;
         call.cpu = created % replay->machine->config.cpu_count;
     }
     if (build_call(replay, event, &call))
         run_call(replay, event, task, &call);
     else
         run_book_event(replay, event);
+}
+
+static void
+run_task_event(struct replay *replay, const struct trace_event *event)
+{
+    if (!is_touch(event) || !touch_one_page(replay, event))
+        run_call_event(replay, event);
 }
 
 /* The event to be carried out next; NULL with replay->error. */
@@ -525,6 +549,8 @@ replay_run(struct replay *replay, uint64_t event_end, uint64_t until_ns)
         const struct trace_event *event = fetch_event(replay);
         if (!event)
             return;
+        if (replay->next_event + EXPECT_AHEAD < replay->window_end)
+            expect_touch(replay, event + EXPECT_AHEAD);
         if (machine->kswapd_wanted)
             machine_run_daemons(machine);
         if (event->flags & TRACE_HAS_TIME && replay->trace->has_times)
