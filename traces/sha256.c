@@ -49,8 +49,8 @@ expand(uint32_t schedule[64], const uint8_t *block)
     }
 }
 
-static void
-mix_portably(uint32_t state[8], const uint8_t *blocks, size_t count)
+void
+sha256_mix_portably(uint32_t state[8], const uint8_t *blocks, size_t count)
 {
     for (; count > 0; count--, blocks += BLOCK) {
         uint32_t schedule[64];
@@ -151,7 +151,7 @@ choose_mix(void)
     if (has_instructions())
         return mix_by_instructions;
 #endif
-    return mix_portably;
+    return sha256_mix_portably;
 }
 
 void

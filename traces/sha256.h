@@ -17,6 +17,9 @@ struct sha256 {
     uint8_t pending[64];  // the last length % 64 of them
 };
 
+/* Fits any host; sha256_init() takes something better where there is. */
+sha256_mix sha256_mix_portably;
+
 void sha256_init(struct sha256 *digest);
 void sha256_update(struct sha256 *digest, const void *bytes, size_t length);
 /* In hexadecimal, with a NUL.  The digest can go on afterwards. */

@@ -250,9 +250,10 @@ note_line(struct trace_reader *reader)
     g_array_append_val(trace->anchors, anchor);
 }
 
-static void
-note_facts(struct trace_reader *reader, const struct trace_event *event)
+void
+trace_append_event(struct trace_reader *reader, const struct trace_event *event)
 {
+    g_array_append_vals(reader->trace->events, event, 1);
     if (event->op == TRACE_OP_MARK)
         note_mark(reader, event->object);
     if (trace_syntax[event->op].has_time) {
@@ -279,8 +280,7 @@ apply(struct trace_reader *reader, struct trace_draft *draft)
         event->detail = trace->details->len;
         g_array_append_val(trace->details, draft->detail);
     }
-    g_array_append_val(trace->events, *event);
-    note_facts(reader, event);
+    trace_append_event(reader, event);
 }
 
 bool

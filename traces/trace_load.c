@@ -86,9 +86,10 @@ spill_end(struct spill *spill, struct trace_reader *reader, GError **error)
     if (!spill_events(spill, reader, error))
         return false;
     GArray *extents = vmt_writer_end_blocks(spill->writer, &end);
+    bool is_written = spill_flush(spill, error);
     vmt_attach(reader->trace, spill->fd, extents, end);
     spill->fd = -1;
-    return spill_flush(spill, error);
+    return is_written;
 }
 
 static void

@@ -59,10 +59,9 @@ trace_draft_bound_name(struct trace_reader *reader, uint32_t *name)
     return true;
 }
 
-/* What a name means to a task, or TRACE_NONE. */
-static uint32_t
-find_binding(struct trace_reader *reader, struct trace_live *task,
-             const char *name, size_t length)
+uint32_t
+trace_find_binding(struct trace_reader *reader, struct trace_live *task,
+                   const char *name, size_t length)
 {
     uint32_t string = trace_strings_find(&reader->strings, name, length);
     if (string == TRACE_STRING_HEAP)
@@ -107,7 +106,7 @@ trace_draft_address(struct trace_reader *reader, struct trace_live *task,
     }
     if (!trace_text_is_ended(text))
         return trace_text_fail(text, start, TRACE_ERROR_SYNTAX, what);
-    address->binding = find_binding(reader, task, start, length);
+    address->binding = trace_find_binding(reader, task, start, length);
     if (address->binding == UINT32_MAX)
         return trace_text_fail(text, start, TRACE_ERROR_ORDER,
                                "the name of a region bound above");

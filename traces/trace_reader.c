@@ -116,7 +116,7 @@ trace_reader_line(struct trace_reader *reader, size_t length, bool is_plain)
     text->at = text->start;
     text->in_list = false;
     if (trace_text_next(text))
-        return trace_read_event(reader);
+        return trace_read_touch(reader) || trace_read_event(reader);
     return *text->start != '#' || read_comment(reader, length);
 }
 

@@ -44,5 +44,17 @@ bool trace_reader_line(struct trace_reader *reader, size_t length,
  * first word.  On failure the error of reader.text is set. */
 bool trace_read_event(struct trace_reader *reader);
 
+/* The same of the plainest touch; false, and nothing done, if it is none. */
+bool trace_read_touch(struct trace_reader *reader);
+
+/* Append an event of the current line, and what it says of the whole trace. */
+void trace_append_event(struct trace_reader *reader,
+                        const struct trace_event *event);
+
+/* What a name means to a task, or TRACE_NONE. */
+uint32_t trace_find_binding(struct trace_reader *reader,
+                            struct trace_live *task, const char *name,
+                            size_t length);
+
 /* Read `= RESULT` of `event`; the cursor stands at the `=`. */
 bool trace_read_result(struct trace_reader *reader, struct trace_event *event);

@@ -161,8 +161,8 @@ take_events(struct vmt_decoder *decoder, struct vmt_block *block,
         memcpy(&low, bytes->at + 1, sizeof(low));
         bytes->at += 1 + vmt_offset_bytes[code];
         uint64_t mask = vmt_offset_mask[code];
-        uint64_t predicted = slot->value + slot->step;
-        uint64_t value = (predicted & ~mask) | (GUINT64_FROM_LE(low) & mask);
+        uint64_t base = slot->value + (code == 0 ? slot->step : 0);
+        uint64_t value = (base & ~mask) | (GUINT64_FROM_LE(low) & mask);
         slot->step = value - slot->value;
         slot->value = value;
         *event = slot->event;

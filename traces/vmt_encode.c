@@ -2,8 +2,8 @@
  * See vmt_encode.h.
  *
  * A block is coded when all its events are known.  An event costs a byte for
- * its shape and what its offset differs in from the one that the shape's last
- * two events predict:
+ * its shape and what its offset differs in from that of the shape's last
+ * event, or no more if it is as far from it as that was from the one before:
  *
  *     events --> shapes, counted --> the 318 most frequent get slots
  *            `-> offset, length, times of each
@@ -48,12 +48,22 @@ struct record {
     uint64_t offset, length, start_ns, duration_ns;
 };
 
+/* The latest event of an op: the next one mostly has its shape. */
+struct latest {
+    struct trace_event event;
+    unsigned traits;
+    uint32_t shape;
+    bool is_known;
+};
+
 struct vmt_encoder {
-    GByteArray *bytes;  // of families
-    GArray *families;   // struct family
-    GArray *shapes;     // struct shape
-    GArray *records;    // struct record
-    GArray *slots;      // uint32_t: shapes, most frequent first
+    struct latest latest[TRACE_OP_COUNT];
+    GByteArray *bytes;       // of families
+    GArray *families;        // struct family
+    GArray *shapes;          // struct shape
+    struct record *records;  // VMT_BLOCK_EVENTS of them
+    guint record_count;
+    GArray *slots;  // uint32_t: shapes, most frequent first
     GByteArray *notes;
     GByteArray *payload;
     uint32_t *family_buckets, *shape_buckets;  // index + 1; 0: empty
@@ -69,7 +79,7 @@ vmt_encoder_new(void)
     encoder->bytes = g_byte_array_new();
     encoder->families = g_array_new(FALSE, FALSE, sizeof(struct family));
     encoder->shapes = g_array_new(FALSE, FALSE, sizeof(struct shape));
-    encoder->records = g_array_new(FALSE, FALSE, sizeof(struct record));
+    encoder->records = g_new(struct record, VMT_BLOCK_EVENTS);
     encoder->slots = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     encoder->notes = g_byte_array_new();
     encoder->payload = g_byte_array_new();
@@ -85,7 +95,7 @@ vmt_encoder_free(struct vmt_encoder *encoder)
     g_byte_array_unref(encoder->bytes);
     g_array_unref(encoder->families);
     g_array_unref(encoder->shapes);
-    g_array_unref(encoder->records);
+    g_free(encoder->records);
     g_array_unref(encoder->slots);
     g_byte_array_unref(encoder->notes);
     g_byte_array_unref(encoder->payload);
@@ -110,7 +120,7 @@ void
 vmt_encoder_note(struct vmt_encoder *encoder, enum vmt_note kind,
                  const char *bytes, uint64_t length)
 {
-    guint event = encoder->records->len;
+    guint event = encoder->record_count;
     vmt_put_number(encoder->notes, event - encoder->noted_event);
     vmt_put_number(encoder->notes, length * VMT_NOTE_COUNT + kind);
     encoder->noted_event = event;
@@ -168,19 +178,50 @@ find_shape(struct vmt_encoder *encoder, uint32_t family, uint64_t length)
     }
 }
 
+static bool
+has_same_shape(const struct latest *latest, const struct trace_event *event,
+               unsigned traits)
+{
+    const struct trace_event *known = &latest->event;
+    return latest->is_known && latest->traits == traits &&
+           known->length == event->length && known->flags == event->flags &&
+           known->task == event->task && known->object == event->object &&
+           known->detail == TRACE_NONE && event->detail == TRACE_NONE &&
+           known->result == TRACE_NONE && event->result == TRACE_NONE &&
+           known->cpu == event->cpu && known->prot == event->prot &&
+           known->address.binding == event->address.binding &&
+           known->address.from_end == event->address.from_end;
+}
+
+static uint32_t
+shape_of(struct vmt_encoder *encoder, const struct trace *trace,
+         const struct trace_event *event, unsigned traits)
+{
+    struct latest *latest = &encoder->latest[event->op];
+    if (!has_same_shape(latest, event, traits)) {
+        guint start = encoder->bytes->len;
+        vmt_put_shape(encoder->bytes, trace, event, traits);
+        uint32_t family = find_family(encoder, start, traits);
+        *latest = (struct latest){
+            .event = *event,
+            .traits = traits,
+            .shape = find_shape(encoder, family, event->length),
+            .is_known = true,
+        };
+    }
+    return latest->shape;
+}
+
 void
 vmt_encoder_event(struct vmt_encoder *encoder, const struct trace *trace,
                   const struct trace_event *event, unsigned spelling)
 {
-    uint32_t start = encoder->bytes->len;
     unsigned traits = spelling << VMT_SPELLING_SHIFT;
     traits |= event->address.offset & PAGE_MASK ? 0 : VMT_PAGE_OFFSET;
     traits |= event->length & PAGE_MASK ? 0 : VMT_PAGE_LENGTH;
     traits |= event->duration_ns > 0 ? VMT_HAS_DURATION : 0;
-    vmt_put_shape(encoder->bytes, trace, event, traits);
-    uint32_t family = find_family(encoder, start, traits);
     struct record record = {
-        .shape = find_shape(encoder, family, event->length),
+        .shape = shape_of(encoder, trace, event, traits),
         .has_time = event->flags & TRACE_HAS_TIME,
         .offset = event->address.offset,
         .length = event->length,
@@ -188,14 +229,14 @@ vmt_encoder_event(struct vmt_encoder *encoder, const struct trace *trace,
         .duration_ns = event->duration_ns,
     };
     shape_at(encoder, record.shape)->count++;
-    g_array_append_val(encoder->records, record);
+    encoder->records[encoder->record_count++] = record;
     encoder->line_count++;
 }
 
 bool
 vmt_encoder_is_full(const struct vmt_encoder *encoder)
 {
-    return encoder->records->len >= VMT_BLOCK_EVENTS ||
+    return encoder->record_count >= VMT_BLOCK_EVENTS ||
            encoder->notes->len + encoder->bytes->len >= NOTE_BYTES;
 }
 
@@ -276,17 +317,6 @@ put_shapes(struct vmt_encoder *encoder)
     }
 }
 
-static void
-put_slot(GByteArray *out, unsigned slot, unsigned code)
-{
-    if (slot < VMT_SHORT_SLOTS) {
-        vmt_put_byte(out, slot | code << 6);
-    } else {
-        vmt_put_byte(out, VMT_CODE_LONG_SLOT | code << 6);
-        vmt_put_byte(out, slot - VMT_SHORT_SLOTS);
-    }
-}
-
 /* Put the shape and the low bytes of the offset that were not predicted; false
  * when five do not suffice. */
 static bool
@@ -294,15 +324,22 @@ put_slot_event(struct vmt_encoder *encoder, struct shape *shape,
                unsigned offset_shift, uint64_t offset)
 {
     uint64_t value = offset >> offset_shift;
-    uint64_t predicted = shape->value + shape->step;
-    unsigned code = 0;
-    while (code < 4 && ((predicted ^ value) & ~vmt_offset_mask[code]) != 0)
+    unsigned code = value == shape->value + shape->step ? 0 : 1;
+    while (code > 0 && code < 4 &&
+           ((shape->value ^ value) & ~vmt_offset_mask[code]) != 0)
         code++;
     if (code == 4)
         return false;
-    put_slot(encoder->payload, shape->slot, code);
+    uint8_t bytes[2 + sizeof(uint64_t)];
+    guint length = 0;
+    bool is_short = shape->slot < VMT_SHORT_SLOTS;
+    bytes[length++] =
+        (uint8_t)((is_short ? shape->slot : VMT_CODE_LONG_SLOT) | code << 6);
+    if (!is_short)
+        bytes[length++] = (uint8_t)(shape->slot - VMT_SHORT_SLOTS);
     for (unsigned i = 0; i < vmt_offset_bytes[code]; i++)
-        vmt_put_byte(encoder->payload, value >> 8 * i & 0xff);
+        bytes[length++] = (uint8_t)(value >> 8 * i);
+    g_byte_array_append(encoder->payload, bytes, length);
     shape->step = value - shape->value;
     shape->value = value;
     return true;
@@ -340,7 +377,7 @@ put_record(struct vmt_encoder *encoder, const struct record *record,
 static void
 reset(struct vmt_encoder *encoder)
 {
-    encoder->first_event += encoder->records->len;
+    encoder->first_event += encoder->record_count;
     encoder->first_line += encoder->line_count;
     encoder->line_count = 0;
     encoder->noted_event = 0;
@@ -349,7 +386,8 @@ reset(struct vmt_encoder *encoder)
     g_byte_array_set_size(encoder->payload, 0);
     g_array_set_size(encoder->families, 0);
     g_array_set_size(encoder->shapes, 0);
-    g_array_set_size(encoder->records, 0);
+    encoder->record_count = 0;
+    memset(encoder->latest, 0, sizeof(encoder->latest));
     memset(encoder->family_buckets, 0, BUCKETS * sizeof(uint32_t));
     memset(encoder->shape_buckets, 0, BUCKETS * sizeof(uint32_t));
 }
@@ -359,15 +397,14 @@ vmt_encoder_take(struct vmt_encoder *encoder, GByteArray *out,
                  struct vmt_extent *extent)
 {
     uint64_t clock_ns = 0;
-    if (encoder->records->len == 0 && encoder->notes->len == 0)
+    if (encoder->record_count == 0 && encoder->notes->len == 0)
         return false;
     join_families(encoder);
     choose_slots(encoder);
     put_shapes(encoder);
     guint shape_bytes = encoder->payload->len;
-    for (guint i = 0; i < encoder->records->len; i++)
-        put_record(encoder, &g_array_index(encoder->records, struct record, i),
-                   &clock_ns);
+    for (guint i = 0; i < encoder->record_count; i++)
+        put_record(encoder, &encoder->records[i], &clock_ns);
     g_byte_array_append(encoder->payload, encoder->notes->data,
                         encoder->notes->len);
     *extent = (struct vmt_extent){
@@ -377,7 +414,7 @@ vmt_encoder_take(struct vmt_encoder *encoder, GByteArray *out,
     struct vmt_block_header header = {
         .first_event = encoder->first_event,
         .first_line = encoder->first_line,
-        .event_count = encoder->records->len,
+        .event_count = encoder->record_count,
         .shape_bytes = shape_bytes,
         .note_bytes = encoder->notes->len,
     };

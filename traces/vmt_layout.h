@@ -15,7 +15,9 @@ static const char vmt_end_magic[8] = {'v', 'm', 't', ' ', 'e', 'n', 'd', '\n'};
 #define VMT_VERSION 1
 
 /* The two top bits of an event's first byte say how many of the lowest bytes
- * of the offset stand behind it; the others are those of the predicted one. */
+ * of the offset stand behind it; the others are those of the shape's last
+ * event.  None: the offset is as far from that as that was from the one before.
+ */
 static const uint8_t vmt_offset_bytes[4] = {0, 2, 3, 5};
 static const uint64_t vmt_offset_mask[4] = {0, 0xffff, 0xffffff,
                                             UINT64_C(0xffffffffff)};
