@@ -87,11 +87,13 @@ perf_recording_add(struct perf_recording *recording,
     return true;
 }
 
-/* "# os release : 6.18.44-fc": the digits and dots at the front. */
+/* "# os release : 6.18.44-fc": the digits and dots at the front.  Headers of
+ * events say whether context switches were recorded. */
 static void
-note_kernel(struct loader *loader, const char *line)
+note_header(struct loader *loader, const char *line)
 {
     struct perf_recording *recording = loader->recording;
+    recording->has_switches |= strstr(line, "context_switch = 1") != NULL;
     if (recording->kernel || !g_str_has_prefix(line, KERNEL_HEADER))
         return;
     const char *release = line + strlen(KERNEL_HEADER);
@@ -104,7 +106,7 @@ load_line(struct trace_text *text, void *data)
 {
     struct loader *loader = data;
     if (*text->at == '#')
-        note_kernel(loader, text->at);
+        note_header(loader, text->at);
     if (!trace_text_next(text))
         return true;
 
@@ -116,6 +118,7 @@ load_line(struct trace_text *text, void *data)
         record.kind = record.kind == PERF_EXIT ? PERF_USER : PERF_SKIPPED;
     if (record.kind == PERF_SKIPPED || record.tid == 0)
         return true;
+    loader->recording->has_switches |= record.kind == PERF_SWITCH;
     loader->recording->has_named_calls |=
         record.kind == PERF_ENTER && !record.is_raw;
     if (loader->name->len > 0)

@@ -14,6 +14,7 @@ struct perf_recording {
     uint64_t last_ns;          // of the record that was added last
     bool is_sorted;            // by time, so far
     bool has_named_calls;      // tracepoints of single calls
+    bool has_switches;         // context switches, if there were any
     bool is_calls_only;        // no faults, no images
 };
 

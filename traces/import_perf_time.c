@@ -169,16 +169,15 @@ import_time_prepare(struct import *import)
     g_autoptr(GHashTable) last =
         g_hash_table_new_full(g_direct_hash, g_direct_equal, NULL, g_free);
     GArray *samples[IMPORT_FAULT_COUNT];
-    bool has_switches = false, has_calls = false;
+    bool has_calls = false;
     for (unsigned i = 0; i < IMPORT_FAULT_COUNT; i++)
         samples[i] = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     for (uint32_t i = 0; i < import->recording->records->len; i++) {
         const struct perf_record *record = perf_record_at(import->recording, i);
-        has_switches |= record->kind == PERF_SWITCH;
         has_calls |= record->kind == PERF_SYSTEM || record->is_raw;
         sample(last, record, samples);
     }
-    import->has_spending = has_switches && has_calls;
+    import->has_spending = import->recording->has_switches && has_calls;
     for (unsigned i = 0; i < IMPORT_FAULT_COUNT; i++) {
         import->fault_ns[i] = quickest(samples[i]);
         g_array_unref(samples[i]);

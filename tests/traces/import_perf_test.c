@@ -63,6 +63,27 @@
     "1 map vdso 8K r-x private,file=[vdso] off=0 at=0x7ffff7ffd000\n"          \
     "@0/1 1 w stack-4K 4K gup\n"
 
+/* The same image, with one tracepoint for all calls. */
+/* clang-format off */
+#define RAW_IMAGE                                                              \
+    "            perf 0/0 [000]     0.000000000: PERF_RECORD_COMM: "           \
+    "perf:7/7\n"                                                               \
+    P("000000100", "PERF_RECORD_COMM exec: prog:7/7")                          \
+    P("000000110", MMAP2("0x7ffffffde000(0x21000) @ 0x7ffffffde000 00:00 0 0", \
+                         "rw-p [stack]"))                                      \
+    P("000000120", MMAP2("0x400000(0x4000) @ 0 fe:00 9 0",                     \
+                         "r--p /bin/my prog"))                                 \
+    P("000000130", MMAP2("0x401000(0x3000) @ 0x1000 fe:00 9 0",                \
+                         "rw-p /bin/my prog"))                                 \
+    P("000000140", MMAP2("0x7ffff7ffd000(0x2000) @ 0 00:00 0 0",               \
+                         "r-xp [vdso]"))                                       \
+    P("000000150", "sched:sched_process_exec: filename=/bin/my prog pid=7 "    \
+                   "old_pid=7")                                                \
+    P("000000160", "raw_syscalls:sys_exit: NR 59 = 0")                         \
+    P("000000170", "raw_syscalls:sys_enter: NR 12 (0, 7f, 0, 0, 0, 0)")        \
+    P("000000180", "raw_syscalls:sys_exit: NR 12 = 4214784")
+/* clang-format on */
+
 static char *folder;
 
 static void
@@ -302,26 +323,76 @@ START_TEST(a_munmap_comes_before_what_reuses_its_range)
 }
 END_TEST
 
+/* One tracepoint for all calls says the same as one for each. */
+/* clang-format off */
+START_TEST(calls_are_known_by_their_numbers)
+{
+    assert_imports(
+        RAW_IMAGE
+        P("000001000", "raw_syscalls:sys_enter: NR 9 (0, 2000, 3, 22, f, 0)")
+        P("000002000", "raw_syscalls:sys_exit: NR 9 = 140737353871360")
+        P("000003000", "raw_syscalls:sys_enter: NR 11 (0, 0, 0, 0, 0, 0)")
+        P("000004000", "raw_syscalls:sys_exit: NR 11 = -22")
+        P("000005000", "raw_syscalls:sys_exit: NR -1 = 0"),
+        IMAGE_LINES
+        "@900+1000/1 1 mmap anon 8K rw- anon,private = 0x7ffff7fbf000\n"
+        "@2900+1000/1 1 munmap 0x0 0 = EINVAL\n");
+}
+END_TEST
+
+/* Preemption is no time of the task's; what a fault takes at least, 1 us here,
+ * is taken off the time behind it. */
+START_TEST(time_is_spent_in_the_program_in_other_calls_and_asleep)
+{
+    assert_imports(
+        RAW_IMAGE
+        P("000010000", "raw_syscalls:sys_enter: NR 39 (0, 0, 0, 0, 0, 0)")
+        P("000010100", "raw_syscalls:sys_exit: NR 39 = 7")
+        P("000012100", "raw_syscalls:sys_enter: NR 0 (0, 0, 0, 0, 0, 0)")
+        P("000014100", "PERF_RECORD_SWITCH OUT")
+        P("000024100", "PERF_RECORD_SWITCH IN")
+        P("000025100", "raw_syscalls:sys_exit: NR 0 = 1")
+        P("000025200", "PERF_RECORD_SWITCH OUT preempt")
+        P("000095200", "PERF_RECORD_SWITCH IN")
+        FAULT("000095300", "0x401000", "0x4")
+        FAULT("000096300", "0x402000", "0x4")
+        FAULT("000100300", "0x403000", "0x4")
+        P("000101300", "raw_syscalls:sys_enter: NR 11 (0, 0, 0, 0, 0, 0)")
+        P("000101400", "raw_syscalls:sys_exit: NR 11 = -22"),
+        IMAGE_LINES
+        "@60/1 1 work 12030\n"
+        "@60/1 1 kwork 3100\n"
+        "@60/1 1 sleep 10000\n"
+        "@95200+5000/1 1 r my_prog.1+0 12K = file\n"
+        "@96200/1 1 work 3000\n"
+        "@101200+100/1 1 munmap 0x0 0 = EINVAL\n");
+}
+END_TEST
+/* clang-format on */
+
 START_TEST(a_part_that_moves_gets_a_name_of_its_own)
 {
     assert_imports(
-        IMAGE
-        MMAP("000000200", "000000210", "000000220", "0x4000", "0x22",
-             "0x7ffff7ff9000")
-        P("000000300", "syscalls:sys_enter_mremap: addr: 0x7ffff7ffb000, "
-          "old_len: 0x2000, new_len: 0x3000, flags: 0x1, new_addr: 0x0")
-        P("000000310", "syscalls:sys_exit_mremap: 0x7ffff7ff6000")
-        P("000000320", "syscalls:sys_enter_madvise: start: 0x7ffff7ff6000, "
-          "len_in: 0x3000, behavior: 0x00000004")
-        P("000000330", "syscalls:sys_exit_madvise: 0x0")
-        P("000000340", "syscalls:sys_enter_madvise: start: 0x7ffff7ff9000, "
-          "len_in: 0x1000, behavior: 0x00000010")
-        P("000000350", "syscalls:sys_exit_madvise: 0x0")
-        P("000000360", "syscalls:sys_enter_mprotect: start: 0x7ffff7ff9000, "
-          "len: 0x1000, prot: 0x00000001")
-        P("000000370", "syscalls:sys_exit_mprotect: 0x0")
-        FAULT("000000380", "0x7ffff7ff9000", "0x7")
-        FAULT("000000390", "0x7ffff7ffb000", "0x6"),
+        IMAGE MMAP("000000200", "000000210", "000000220", "0x4000", "0x22",
+                   "0x7ffff7ff9000")
+            P("000000300",
+              "syscalls:sys_enter_mremap: addr: 0x7ffff7ffb000, "
+              "old_len: 0x2000, new_len: 0x3000, flags: 0x1, new_addr: 0x0")
+                P("000000310", "syscalls:sys_exit_mremap: 0x7ffff7ff6000") P(
+                    "000000320",
+                    "syscalls:sys_enter_madvise: start: 0x7ffff7ff6000, "
+                    "len_in: 0x3000, behavior: 0x00000004")
+                    P("000000330", "syscalls:sys_exit_madvise: 0x0") P(
+                        "000000340",
+                        "syscalls:sys_enter_madvise: start: 0x7ffff7ff9000, "
+                        "len_in: 0x1000, behavior: 0x00000010")
+                        P("000000350", "syscalls:sys_exit_madvise: 0x0") P(
+                            "000000360", "syscalls:sys_enter_mprotect: start: "
+                                         "0x7ffff7ff9000, "
+                                         "len: 0x1000, prot: 0x00000001")
+                            P("000000370", "syscalls:sys_exit_mprotect: 0x0")
+                                FAULT("000000380", "0x7ffff7ff9000", "0x7")
+                                    FAULT("000000390", "0x7ffff7ffb000", "0x6"),
         IMAGE_LINES
         "@100+20/1 1 mmap anon 16K rw- anon,private = 0x7ffff7ff9000\n"
         "@200+10/1 1 mremap anon+8K 8K 12K maymove as=anon.1 = "
@@ -467,6 +538,9 @@ main(void)
     tcase_add_test(tests, arguments_are_pages_of_the_new_stack);
     tcase_add_test(tests, a_munmap_comes_before_what_reuses_its_range);
     tcase_add_test(tests, a_part_that_moves_gets_a_name_of_its_own);
+    tcase_add_test(tests, calls_are_known_by_their_numbers);
+    tcase_add_test(tests,
+                   time_is_spent_in_the_program_in_other_calls_and_asleep);
     tcase_add_loop_test(tests, what_cannot_be_read_is_an_error_with_its_place,
                         0, G_N_ELEMENTS(refused));
     tcase_add_test(tests, a_nul_byte_is_an_error);
