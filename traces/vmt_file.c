@@ -44,17 +44,18 @@ static bool G_GNUC_PRINTF(4, 5) fail(GError **error, const char *path,
     return false;
 }
 
-/* `bytes` began at byte `start` of the file. */
+/* `bytes` began at byte `start` of the file; the last one taken is wrong, or
+ * the one that was to come is missing. */
 static bool
 fail_bytes(GError **error, const char *path, uint64_t start,
            const struct vmt_bytes *bytes)
 {
     uint64_t offset = start + (uint64_t)(bytes->at - bytes->start);
-    if (bytes->at == bytes->end)
+    if (bytes->at == bytes->end || bytes->at == bytes->start)
         return fail(error, path, offset, "%s, found the end of its part",
                     bytes->expected);
-    return fail(error, path, offset, "%s, found something else before 0x%02x",
-                bytes->expected, *bytes->at);
+    return fail(error, path, offset - 1, "%s, found 0x%02x", bytes->expected,
+                bytes->at[-1]);
 }
 
 /* ---- bytes ---- */
