@@ -22,15 +22,17 @@ static const struct option_spec record_options[] = {
     {"output", 'o', "TRACE", "file to write (default: COMMAND.trace.zst)"},
     HELP, END};
 static const struct option_spec import_options[] = {
-    {"from", 0, "FORMAT", "perf: the text of perf script"},
+    {"from", 0, "FORMAT", "perf (the text of perf script), strace or lackey"},
     {"uid", 0, "UID", "of the first process (default 0)"},
     {"kernel", 0, "KERNEL", "that was recorded (default: as the file says)"},
-    {"rewrite", 0, "RULES", "purge, guard, nozero"},
+    {"rewrite", 0, "RULES", "let policies choose calls: a comma list of purge, "
+     "guard, nozero"},
     {"output", 'o', "TRACE", "file to write (default: standard output)"},
     HELP, END};
 static const struct option_spec convert_options[] = {
-    {"rewrite", 0, "RULES", "purge, guard, nozero"},
-    {"output", 'o', "TRACE", "file to write; .vmt is binary, .zst packed"},
+    {"rewrite", 0, "RULES", "let policies choose calls: a comma list of purge, "
+     "guard, nozero"},
+    {"output", 'o', "TRACE", "file to write; .zst is compressed"},
     HELP, END};
 static const struct option_spec help_options[] = {HELP, END};
 static const struct option_spec replay_options[] = {
@@ -77,7 +79,7 @@ const struct command commands[] = {
      output_options, command_gen},
     {"record", "[-o TRACE] -- COMMAND...", "record a program on this host",
      record_options, command_record},
-    {"import", "--from perf [-o TRACE] FILE...",
+    {"import", "--from perf|strace|lackey [-o TRACE] FILE...",
      "turn a recording of another tool into a trace", import_options,
      command_import},
     {"info", "TRACE", "validate and summarise a trace", help_options,
