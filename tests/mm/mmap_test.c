@@ -158,7 +158,8 @@ START_TEST(rlimit_as_counts_what_a_fixed_mapping_replaces)
     scene.mm->rlimit_as = 5 * PAGE_BYTES;
     ck_assert_int_eq(map(0, 2 * PAGE_BYTES, 0), -ENOMEM);
     ck_assert_int_eq(map(arena_page(1), 5 * PAGE_BYTES, MM_FIXED), -ENOMEM);
-    scene_looks(&scene, "refused", "wwww");
+    /* 6.12 and later cut what they would replace before they refuse. */
+    scene_looks(&scene, "refused", "w|www");
     ck_assert_int_eq(map(arena_page(1), 4 * PAGE_BYTES, MM_FIXED),
                      (int64_t)arena_page(1));
     ck_assert_uint_eq(scene.mm->total_pages, 5);
