@@ -18,7 +18,8 @@
  *
  * Source: 6.18 do_mmap(), do_vmi_align_munmap(), do_brk_flags(),
  * expand_downwards(); what older kernels did differently is said where it is
- * done.  From 6.12 on a refused MAP_FIXED leaves what was there, cut at its borders.
+ * done.  From 6.12 on a refused MAP_FIXED leaves what was there, cut at its
+ * borders.
  *
  * Not modelled: RLIMIT_DATA, mmap_min_addr for other users than root, hugetlb.
  */
