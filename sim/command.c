@@ -32,7 +32,7 @@ static const struct option_spec import_options[] = {
 static const struct option_spec convert_options[] = {
     {"rewrite", 0, "RULES", "let policies choose calls: a comma list of purge, "
      "guard, nozero"},
-    {"output", 'o', "TRACE", "file to write; .zst is compressed"},
+    {"output", 'o', "TRACE", "file to write; .vmt is binary, .zst packed"},
     HELP, END};
 static const struct option_spec help_options[] = {HELP, END};
 static const struct option_spec replay_options[] = {
