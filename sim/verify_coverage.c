@@ -83,6 +83,8 @@ call_name(const struct call *call)
         return "munlock";
     case CALL_REMAP_FILE_PAGES:
         return "remap_file_pages";
+    case CALL_START:
+        return "start";
     case CALL_FORK:
         return "fork";
     case CALL_VFORK:
@@ -99,7 +101,6 @@ call_name(const struct call *call)
     case CALL_PURGE:
     case CALL_REUSE:
     case CALL_GUARD:
-    case CALL_START:
     case CALL_EXEC:
     case CALL_EXIT_GROUP:
     case CALL_SETUID:

@@ -11,7 +11,8 @@
  * vrange (no such call on hosts); pageout of files (it drops page cache);
  * fetches near mappings that grow down (a refused one would grow them) and such
  * mappings among those that the kernel places (the gap axis has no maple yet);
- * dontunmap of locked memory (6.18 then counts pages as locked for good).
+ * dontunmap of locked memory (6.18 then counts pages as locked for good); free
+ * of memory that another process has locked (its pages do not become lazy).
  */
 #include "sim/verify_random.h"
 
@@ -35,7 +36,9 @@
 struct process {
     uint64_t id;
     uint64_t region_pages[REGION_COUNT];  // 0: the name was never bound
-    char *recent[RECENT_COUNT];           // addresses touched, or NULL
+    char *recent[RECENT_COUNT];           // addresses to touch, or NULL
+    char undo[160];   // a call that takes the latest one back, or ""
+    char shared[64];  // where a file is mapped shared, or ""
 };
 
 struct program {
@@ -88,6 +91,20 @@ add_line(struct program *program, const char *format, ...)
 
     va_start(arguments, format);
     g_ptr_array_add(program->lines, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+/* What would take the call back that was just made: neighbours merge when it
+ * is. */
+G_GNUC_PRINTF(2, 3)
+static void
+note_undo(struct program *program, const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    g_vsnprintf(program->current->undo, sizeof(program->current->undo), format,
+                arguments);
     va_end(arguments);
 }
 
@@ -232,7 +249,7 @@ append_mmap_flags(struct program *program, bool is_fixed, GString *line)
 
     while (!program->is_plain && one_in(program, 6))
         g_string_append_printf(line, ",%s", ANY_OF(program, flags));
-    if (program->has_locks && one_in(program, 20))
+    if (program->has_locks && one_in(program, 8))
         g_string_append(line, ",locked");
     if (program->has_stacks && is_fixed && one_in(program, 20))
         g_string_append(line, ",growsdown");
@@ -271,6 +288,9 @@ do_mmap(struct program *program)
     add_line(program, "%" PRIu64 " %s", program->current->id, line->str);
     if (chance < 6 && strcmp(prot, "rw-") == 0)
         remember(program, &place, length);
+    if (chance < 6 && strstr(line->str, "shared"))
+        g_strlcpy(program->current->shared, place.text,
+                  sizeof(program->current->shared));
     if (!is_fixed)
         program->current->region_pages[region] =
             CLAMP(length / PAGE_BYTES, 1, 1024);
@@ -291,10 +311,11 @@ static void
 do_mprotect(struct program *program)
 {
     struct place place = any_place(program);
+    uint64_t length = any_length(program, &place);
 
     add_line(program, "%" PRIu64 " mprotect %s %" PRIu64 " %s",
-             program->current->id, place.text, any_length(program, &place),
-             any_prot(program));
+             program->current->id, place.text, length, any_prot(program));
+    note_undo(program, "mprotect %s %" PRIu64 " rw-", place.text, length);
 }
 
 static void
@@ -330,6 +351,10 @@ do_mremap(struct program *program)
     add_line(program, "%" PRIu64 " mremap %s %" PRIu64 " %" PRIu64 "%s",
              program->current->id, place.text, old_length, new_length,
              flags->str);
+    if (is_fixed && place.base)
+        note_undo(program,
+                  "mremap %s %" PRIu64 " %" PRIu64 " maymove fixed at=%s as=W",
+                  target.text, new_length, old_length, place.text);
 }
 
 static void
@@ -341,34 +366,49 @@ do_madvise(struct program *program)
         "populate-write", "guard-install", "guard-install", "guard-remove",
         "dontneed-locked", "willneed", "cold", "collapse",
         "pageout"};  // last: only where nothing is a file
-    static const char *const kinds[] = {
-        "hugepage", "nohugepage", "dontfork", "dofork", "wipeonfork",
-        "keeponfork", "normal", "random", "sequential", "mergeable",
-        "unmergeable"};
+    static const char *const kinds[][2] = {
+        {"hugepage", "nohugepage"}, {"nohugepage", "nohugepage"},
+        {"dontfork", "dofork"}, {"dofork", "dofork"},
+        {"wipeonfork", "keeponfork"}, {"keeponfork", "keeponfork"},
+        {"normal", "normal"}, {"random", "normal"}, {"sequential", "normal"},
+        {"mergeable", "unmergeable"}, {"unmergeable", "unmergeable"}};
     /* clang-format on */
     bool is_content = one_in(program, 2) || program->is_plain;
-    const char *advice =
-        is_content && !one_in(program, 12)
-            ? any_of(program, contents,
-                     G_N_ELEMENTS(contents) - (program->has_files ? 1 : 0))
-            : ANY_OF(program, kinds);
     struct place place = any_place(program);
+    uint64_t length = any_length(program, &place);
 
+    if (place.base && one_in(program, 12))
+        g_snprintf(place.text, sizeof(place.text), "0x%" PRIx64,
+                   g_ascii_strtoull(place.text, NULL, 16) | 8);
+    if (is_content && !one_in(program, 6)) {
+        const char *advice =
+            any_of(program, contents,
+                   G_N_ELEMENTS(contents) - (program->has_files ? 1 : 0));
+        if (program->has_locks && program->process_count > 1 &&
+            strcmp(advice, "free") == 0)
+            advice = "dontneed-locked";
+        add_line(program, "%" PRIu64 " madvise %s %" PRIu64 " %s",
+                 program->current->id, place.text, length, advice);
+        return;
+    }
+    const char *const *kind = kinds[below(program, G_N_ELEMENTS(kinds))];
     add_line(program, "%" PRIu64 " madvise %s %" PRIu64 " %s",
-             program->current->id, place.text, any_length(program, &place),
-             advice);
+             program->current->id, place.text, length, kind[0]);
+    note_undo(program, "madvise %s %" PRIu64 " %s", place.text, length,
+              kind[1]);
 }
 
 static void
 do_lock(struct program *program)
 {
     struct place place = any_place(program);
+    uint64_t length = any_length(program, &place);
 
     if (!program->has_locks)
         return;
     add_line(program, "%" PRIu64 " %s %s %" PRIu64, program->current->id,
-             one_in(program, 2) ? "mlock" : "munlock", place.text,
-             any_length(program, &place));
+             one_in(program, 2) ? "mlock" : "munlock", place.text, length);
+    note_undo(program, "munlock %s %" PRIu64, place.text, length);
 }
 
 static void
@@ -383,10 +423,24 @@ static void
 do_remap_file_pages(struct program *program)
 {
     struct place place = any_place(program);
+    bool is_shared = program->current->shared[0] && !one_in(program, 3);
+    uint64_t length = is_shared ? PAGE_BYTES : any_length(program, &place);
 
     add_line(program, "%" PRIu64 " remap_file_pages %s %" PRIu64 " %" PRIu64,
-             program->current->id, place.text, any_length(program, &place),
+             program->current->id,
+             is_shared ? program->current->shared : place.text, length,
              below(program, FILE_PAGES));
+}
+
+static void
+do_undo(struct program *program)
+{
+    struct process *process = program->current;
+
+    if (!process->undo[0])
+        return;
+    add_line(program, "%" PRIu64 " %s", process->id, process->undo);
+    process->undo[0] = '\0';
 }
 
 static void
@@ -400,9 +454,9 @@ do_touch(struct program *program)
     const char *kind = any_of(
         program, kinds, G_N_ELEMENTS(kinds) - (program->has_fetches ? 0 : 1));
 
-    if (place.room_pages > 512 && one_in(program, 8))
+    if (place.room_pages > 512 && one_in(program, 30))
         pages = 64;
-    if (*recent && !one_in(program, 4))
+    if (*recent && !one_in(program, 6))
         g_strlcpy(place.text, *recent, sizeof(place.text));
     if (kind[0] == 'x' && place.text[0] == 's')
         kind = "r";
@@ -416,6 +470,9 @@ do_touch(struct program *program)
 static void
 start_process(struct program *program)
 {
+    static const char *const memlocks[] = {"", "", " rlimit-memlock=256K",
+                                           " rlimit-memlock=128K",
+                                           " rlimit-memlock=0"};
     uint64_t uid = program->uid;
     struct process *process = &program->processes[program->process_count++];
 
@@ -424,7 +481,7 @@ start_process(struct program *program)
     if (program->can_change_uid && one_in(program, 4))
         uid = 1000;
     add_line(program, "%" PRIu64 " start uid=%" PRIu64 "%s%s", process->id, uid,
-             one_in(program, 4) ? " rlimit-memlock=256K" : "",
+             memlocks[below(program, G_N_ELEMENTS(memlocks))],
              one_in(program, 6) ? " rlimit-as=24M" : "");
     for (int i = 0; i < 2; i++) {
         struct place place = {.base = i ? WINDOW_2M : WINDOW_1G};
@@ -472,10 +529,10 @@ do_something(struct program *program)
         unsigned weight;
         void (*act)(struct program *program);
     } deeds[] = {
-        {40, do_touch},    {16, do_mmap},  {4, do_munmap},
-        {11, do_mprotect}, {6, do_mremap}, {14, do_madvise},
-        {3, do_lock},      {2, do_brk},    {1, do_remap_file_pages},
-        {2, do_fork},      {1, do_exit},
+        {39, do_touch},   {15, do_mmap},  {3, do_munmap},
+        {8, do_mprotect}, {5, do_mremap}, {13, do_madvise},
+        {2, do_lock},     {2, do_brk},    {1, do_remap_file_pages},
+        {9, do_undo},     {2, do_fork},   {1, do_exit},
     };
     uint64_t chance = below(program, 100);
     size_t deed = 0;
