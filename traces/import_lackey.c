@@ -343,6 +343,8 @@ take_access(struct lackey_process *process)
         return fail(process, start, what);
     if (process->is_dead)
         return fail(process, start, "the end of a process that has exited");
+    if (!process->has_image && !process->program)
+        return fail(process, start, "a line like ==7== Command: PROGRAM above");
     if (!process->has_image)
         begin_image(process, address);
     if (++process->access_count > ACCESS_WINDOW)

@@ -156,6 +156,8 @@ static const struct {
      "0.txt:7:1: expected the end of a process that has exited"},
     {HEAD("7", "1") FIRST "SYSCALL[7,1](28) ... [async] --> Success(0x0)\n",
      "0.txt:6:1: expected the end of this thread's last call"},
+    {"==7== Parent PID: 1\n" FIRST,
+     "0.txt:2:1: expected a line like ==7== Command: PROGRAM above"},
     {HEAD("7", "1") "who is this\n",
      "0.txt:5:1: expected a line of valgrind's lackey"},
 };
