@@ -3,6 +3,7 @@
  */
 #include "sim/sweep.h"
 
+#include "mm/host_memory.h"
 #include "sim/axes.h"
 #include "sim/error.h"
 #include "sim/idle_axes.h"
@@ -33,6 +34,7 @@ struct pool {
     size_t count;
     bool shows_progress;
     int done;
+    GAsyncQueue *host_memories;  // of finished runs, for the next ones
 };
 
 static void
@@ -133,9 +135,15 @@ run_cell(gpointer data, gpointer user_data)
 {
     struct cell *cell = data;
     struct pool *pool = user_data;
+    struct host_memory *memory = g_async_queue_try_pop(pool->host_memories);
+
+    if (!memory)
+        memory = host_memory_create();
+    cell->setup.config.host_memory = memory;
     json_t *result = run_trace(cell->trace, &cell->setup, &pool->sweep->wishes,
                                cell->has_recorded_rules, NULL, &cell->error);
 
+    g_async_queue_push(pool->host_memories, memory);
     if (result) {
         cell->line = result_line(result);
         if (pool->journal)
@@ -154,6 +162,8 @@ run_cells(const struct sweep *sweep, GArray *cells, struct journal *journal)
     struct pool pool = {.sweep = sweep,
                         .journal = journal,
                         .count = cells->len,
+                        .host_memories = g_async_queue_new_full(
+                            (GDestroyNotify)host_memory_destroy),
                         .shows_progress = isatty(STDERR_FILENO)};
     GThreadPool *threads =
         g_thread_pool_new(run_cell, &pool, (int)sweep->jobs, TRUE, NULL);
@@ -169,6 +179,7 @@ run_cells(const struct sweep *sweep, GArray *cells, struct journal *journal)
         }
     }
     g_thread_pool_free(threads, FALSE, TRUE);  // waits for every run
+    g_async_queue_unref(pool.host_memories);
     if (pool.shows_progress)
         g_printerr("\n");
 }
