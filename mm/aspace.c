@@ -56,6 +56,13 @@ top_down_base(const struct mm *mm)
     return page_ceil(task_size - room);
 }
 
+/* A recorded place, unless it lies beyond this architecture's user space. */
+static uint64_t
+key_or(const struct arch *arch, uint64_t key, uint64_t otherwise)
+{
+    return key && key <= arch->task_size ? key : otherwise;
+}
+
 void
 mm_set_layout(struct mm *mm, const struct exec_layout *layout)
 {
@@ -71,15 +78,15 @@ mm_set_layout(struct mm *mm, const struct exec_layout *layout)
                              ? layout->rlimit_memlock
                              : memlock_limit_bytes(kernel);
     mm->rlimit_as = layout->has_rlimit_as ? layout->rlimit_as : UNLIMITED;
-    mm->stack_top = layout->stack_top ? layout->stack_top : arch->stack_top;
-    mm->brk_start = layout->brk ? layout->brk : brk;
+    mm->stack_top = key_or(arch, layout->stack_top, arch->stack_top);
+    mm->brk_start = key_or(arch, layout->brk, brk);
     mm->brk = mm->brk_start;
     mm->top_down = machine->policy.layout == LAYOUT_TOP_DOWN &&
                    (mm->rlimit_stack != UNLIMITED ||
                     kernel->version >= UNLIMITED_TOP_DOWN_VERSION);
-    mm->mmap_base = layout->mmap_base ? layout->mmap_base
-                    : mm->top_down    ? top_down_base(mm)
-                                      : arch->unmapped_base;
+    mm->mmap_base =
+        key_or(arch, layout->mmap_base,
+               mm->top_down ? top_down_base(mm) : arch->unmapped_base);
     gap_exec(mm);
 }
 

@@ -320,6 +320,26 @@ nothing_more_to_say(const struct machine *machine, uint64_t base)
     (void)base;
 }
 
+START_TEST(places_recorded_on_a_larger_machine_are_left_aside)
+{
+    struct machine_config config =
+        era_config(3, &arch_i386_pae, UINT64_C(64) << 20);
+    struct machine *machine = machine_create(&config);
+    struct task *task = run_new_task(
+        machine, NULL,
+        &(struct call){.kind = CALL_START,
+                       .layout = {.mmap_base = UINT64_C(0x7ffff7fff000),
+                                  .brk = UINT64_C(0x555555559000),
+                                  .stack_top = UINT64_C(0x7ffffffff000)}});
+
+    ck_assert_ptr_nonnull(task);
+    touch(task, TOUCH_WRITE, map_anon(task, 4 * PAGE_BYTES), 4 * PAGE_BYTES);
+    ck_assert_uint_eq(machine->counters.fault_fresh_count, 4);
+    machine_validate(machine);
+    machine_destroy(machine);
+}
+END_TEST
+
 START_TEST(faults_and_dontneed_interleave_in_every_order)
 {
     struct machine_config config = era_config(_i, &arch_x86_64, 64 * MIB);
@@ -373,6 +393,7 @@ main(void)
     tcase_add_test(faults, page_count_copies_a_page_that_waits_in_a_batch);
     tcase_add_loop_test(
         faults, exec_like_mprotect_and_munmap_leave_nothing_behind, 0, count);
+    tcase_add_test(faults, places_recorded_on_a_larger_machine_are_left_aside);
     suite_add_tcase(suite, faults);
 
     tcase_set_timeout(orders, 120);
