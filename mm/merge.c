@@ -27,6 +27,8 @@
 #include "mm/machine.h"
 #include "mm/rmap.h"
 
+#define BRK_KEEPS_BSS_VERSION 6001000  // mas_prev() of 6.1; 6.18 measured
+
 /* What one side of a merge owns. */
 struct identity {
     const struct anon_family *family;
@@ -145,6 +147,16 @@ identities_fit_fork_child(struct identity range, struct identity neighbour)
            !(neighbour.family && neighbour.forked);
 }
 
+/* Since the maple tree brk looks for its VMA from the start of the heap on:
+ * what lies below, the bss, is never extended. */
+static bool
+is_below_heap(const struct merge_request *request, const struct vma *neighbour)
+{
+    return request->caller == MERGE_BY_BRK &&
+           request->mm->machine->kernel.version >= BRK_KEEPS_BSS_VERSION &&
+           neighbour->end <= request->mm->brk_start;
+}
+
 bool
 merge_allowed(const struct merge_request *request, const struct vma *neighbour,
               bool neighbour_is_below)
@@ -152,7 +164,8 @@ merge_allowed(const struct merge_request *request, const struct vma *neighbour,
     struct identity range = identity_of_range(request);
     struct identity other = identity_of_vma(neighbour);
 
-    if (!facts_agree(request, neighbour, neighbour_is_below))
+    if (!facts_agree(request, neighbour, neighbour_is_below) ||
+        (neighbour_is_below && is_below_heap(request, neighbour)))
         return false;
     switch (request->mm->machine->policy.merge) {
     case MERGE_MMAP_ONLY:

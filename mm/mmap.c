@@ -102,6 +102,19 @@ align_for_huge_pages(struct gap_request *request, uint64_t hint,
     request->align_phase = offset % HUGE_BYTES;
 }
 
+/* What must be free for a hint to be taken: a file that huge pages could fill
+ * is first looked for with room to align it, hint or not. */
+static uint64_t
+hinted_length(const struct mm *mm, uint64_t length,
+              const struct area_content *content)
+{
+    struct gap_request request = {.length = length};
+
+    if (mm->machine->kernel.mmap_huge_align && content->file)
+        align_for_huge_pages(&request, 0, content);
+    return request.align_bytes ? length + HUGE_BYTES : length;
+}
+
 int64_t
 mm_find_area(struct mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
              const struct area_content *content)
@@ -122,7 +135,7 @@ mm_find_area(struct mm *mm, uint64_t addr, uint64_t length, uint32_t flags,
         return addr & ~PAGE_MASK ? -EINVAL : (int64_t)addr;
     }
     addr = round_hint(mm, addr);
-    if (addr && hint_is_free(mm, addr, length))
+    if (addr && hint_is_free(mm, addr, hinted_length(mm, length, content)))
         return (int64_t)addr;
     if (machine->kernel.mmap_huge_align)
         align_for_huge_pages(&request, addr, content);

@@ -244,6 +244,39 @@ START_TEST(mremap_does_not_shrink_what_reaches_beyond_user_space)
 }
 END_TEST
 
+START_TEST(the_heap_does_not_extend_what_lies_below_it)
+{
+    uint64_t brk = task->mm->brk_start;
+
+    run_call(machine, task,
+             &(struct call){.kind = CALL_MMAP,
+                            .addr = brk - PAGES(2),
+                            .length = PAGES(2),
+                            .prot = VM_READ | VM_WRITE,
+                            .flags = MM_FIXED});
+    memory_call(task, CALL_BRK, 0, PAGES(2));
+    ck_assert_uint_eq(vma_find_quiet(task->mm, brk)->start, brk);
+    memory_call(task, CALL_BRK, 0, PAGES(4));
+    ck_assert_uint_eq(vma_find_quiet(task->mm, brk)->end, brk + PAGES(4));
+}
+END_TEST
+
+START_TEST(a_hint_for_a_large_file_wants_room_to_align_it)
+{
+    struct file *file = file_create(machine, PAGES(1024), false, false);
+    struct call call = {.kind = CALL_MMAP,
+                        .addr = PLACE,
+                        .length = PAGES(512),
+                        .prot = VM_READ,
+                        .file = file};
+
+    map_at(600, 1, VM_READ, 0, NULL, 0);
+    ck_assert_int_ne(run_call(machine, task, &call), (int64_t)PLACE);
+    call.file = NULL;
+    ck_assert_int_eq(run_call(machine, task, &call), (int64_t)PLACE);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -268,6 +301,8 @@ main(void)
     tcase_add_test(rules, a_read_beyond_the_file_maps_what_is_cached_around);
     tcase_add_test(rules,
                    mremap_does_not_shrink_what_reaches_beyond_user_space);
+    tcase_add_test(rules, the_heap_does_not_extend_what_lies_below_it);
+    tcase_add_test(rules, a_hint_for_a_large_file_wants_room_to_align_it);
     suite_add_tcase(suite, rules);
 
     SRunner *runner = srunner_create(suite);
