@@ -35,7 +35,8 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
-#define WORKER_COUNT_MAX 512
+#define WORKER_COUNT_MAX    512
+#define INITIAL_STACK_PAGES 33
 
 struct verify {
     struct replay *replay;
@@ -121,7 +122,11 @@ host_mmap_flags(const struct call *call)
         {MM_GROWSDOWN, MAP_GROWSDOWN},
     };
 
-    return translate_flags(call->flags, table, G_N_ELEMENTS(table)) |
+    uint32_t flags = call->flags;
+
+    if (flags & MM_EXEC_IMAGE)  // the kernel maps images with its own flags
+        flags = (flags & ~(uint32_t)MM_STACK) | MM_FIXED;
+    return translate_flags(flags, table, G_N_ELEMENTS(table)) |
            (call->flags & MM_SHARED ? MAP_SHARED : MAP_PRIVATE) |
            (call->file ? 0 : MAP_ANONYMOUS);
 }
@@ -233,6 +238,19 @@ compare_result(struct verify *verify, int64_t host, int64_t simulated)
     g_string_append_c(verify->difference, '\n');
 }
 
+/* The stack of a new image goes when the image is told in full. */
+static bool
+drop_default_stack(struct verify *verify, struct worker *worker,
+                   const struct mm *mm)
+{
+    const uint64_t bytes = INITIAL_STACK_PAGES * PAGE_BYTES;
+    const uint64_t args[6] = {mm->stack_top - bytes, bytes};
+    int64_t result;
+
+    return vma_intersect(mm, mm->stack_top - bytes, mm->stack_top) ||
+           host_call(worker, SYS_munmap, args, &result, &verify->error);
+}
+
 static bool
 do_syscall(struct verify *verify, struct worker *worker,
            const struct operation *op)
@@ -242,6 +260,9 @@ do_syscall(struct verify *verify, struct worker *worker,
 
     if (call.number < 0)
         return true;
+    if (op->call->kind == CALL_MMAP && (op->call->flags & MM_EXEC_IMAGE) &&
+        !drop_default_stack(verify, worker, op->task->mm))
+        return false;
     if (!host_call(worker, call.number, call.args, &result, &verify->error))
         return false;
     if (op->call->kind == CALL_BRK)
