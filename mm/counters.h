@@ -89,7 +89,10 @@
     X(rmap_update, rmap, "reverse mapping added or removed, object-based")     \
     X(rmap_chain_update, rmap, "reverse mapping added or removed, pte-chain")  \
     X(rmap_walk_step, rmap_walk, "entry or candidate visited by a walk")       \
-    X(lock_pair, lock, "uncontended spin lock and unlock")                     \
+    X(zone_lock_pair, lock, "zone lock, uncontended")                          \
+    X(lru_lock_pair, lock, "LRU lock, uncontended")                            \
+    X(anon_lock_pair, lock, "anon_vma or chain lock, uncontended")             \
+    X(pte_lock_pair, lock, "page-table lock, uncontended")                     \
     X(mmap_lock_pair, mmap_lock, "uncontended mmap_sem/mmap_lock pair")        \
     X(tlb_flush_all, tlb, "local flush of everything")                         \
     X(tlb_flush_page, tlb, "local flush of one page")                          \

@@ -91,7 +91,7 @@ note_outcome(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
 
 /* `pages` faults of the case that `counter` counts. */
 static void
-note_faults(struct touch *touch, uint64_t *counter, uint64_t pages)
+note_exceptions(struct touch *touch, uint64_t *counter, uint64_t pages)
 {
     struct machine *machine = touch->machine;
 
@@ -108,16 +108,24 @@ note_faults(struct touch *touch, uint64_t *counter, uint64_t pages)
     charge(machine, CHARGE_mmap_lock_pair, pages);
 }
 
+/* The same where a PTE was looked at under its lock. */
+static void
+note_faults(struct touch *touch, uint64_t *counter, uint64_t pages)
+{
+    charge(touch->machine, CHARGE_pte_lock_pair, pages);
+    note_exceptions(touch, counter, pages);
+}
+
 static void
 note_refused(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
 {
     struct mm_counters *counters = &touch->machine->counters;
 
     if (!touch->gup)
-        note_faults(touch,
-                    outcome == OUTCOME_BUS ? &counters->fault_bus_count
-                                           : &counters->fault_segv_count,
-                    pages);
+        note_exceptions(touch,
+                        outcome == OUTCOME_BUS ? &counters->fault_bus_count
+                                               : &counters->fault_segv_count,
+                        pages);
     note_outcome(touch, outcome, pages);
 }
 
@@ -550,9 +558,10 @@ prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t source,
 
     copy->tag = original->tag;
     copy->map_count = 0;
-    copy->holder = kind == FAULT_FILE_COPY || original->holder == holder
-                       ? holder
-                       : HOLDER_MIXED;
+    /* What a file holds belongs to whoever may map it. */
+    bool is_own = kind == FAULT_FILE_COPY || original->holder == holder ||
+                  original->holder == HOLDER_KERNEL;
+    copy->holder = is_own ? holder : HOLDER_MIXED;
     machine->counters.copy_page_count++;
     charge(machine, CHARGE_copy_page, 1);
     work->kind = kind;

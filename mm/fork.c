@@ -113,6 +113,7 @@ static bool
 copy_leaf(struct vma *vma, struct leaf *from, struct leaf *to, uint32_t index,
           uint32_t end)
 {
+    charge(vma->mm->machine, CHARGE_pte_lock_pair, 2);  // parent's, child's
     while (index < end) {
         uint32_t count = pte_class_run(from, index, end - index);
 

@@ -59,8 +59,8 @@ lru_link_head(struct machine *machine, struct page *page, unsigned list)
     lru->count++;
 }
 
-void
-lru_drain(struct machine *machine, unsigned cpu)
+static void
+drain_batch(struct machine *machine, unsigned cpu)
 {
     struct lru_batch *batch = &machine->lru_batches[cpu];
 
@@ -71,6 +71,13 @@ lru_drain(struct machine *machine, unsigned cpu)
         lru_link_head(machine, page, lru_list_of(page));
     }
     batch->count = 0;
+}
+
+void
+lru_drain(struct machine *machine, unsigned cpu)
+{
+    charge(machine, CHARGE_lru_lock_pair, machine->lru_batches[cpu].count > 0);
+    drain_batch(machine, cpu);
 }
 
 /* As lru_link_head() of one page after the other. */
@@ -127,7 +134,10 @@ lru_add_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
     }
     uint32_t left = capacity ? (batch->count + count) % capacity : 0;
 
-    lru_drain(machine, cpu);
+    /* Once per drained batch; without batches once per page. */
+    charge(machine, CHARGE_lru_lock_pair,
+           (batch->count + count) / MAX(capacity, 1));
+    drain_batch(machine, cpu);
     link_run(machine, pfns, count - left, list);
     batch_run(machine, batch, &pfns[count - left], left, list);
 }

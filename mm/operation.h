@@ -84,7 +84,9 @@ struct lock_request {
     const void *object;
 };
 
-/* What a step took and cost; filled when machine.receipt is set. */
+/* What a step took and cost; filled when machine.receipt is set.  Among the
+ * charges are the locks that were taken on the way and only delay: zone, LRU,
+ * anon_vma, PTE.  The one that decides is in operation.wants. */
 struct receipt {
     uint64_t charges[CHARGE_COUNT];
     uint64_t tlb_flush_count;

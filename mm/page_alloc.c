@@ -69,6 +69,7 @@ take_from_zone(const struct request *request, struct zone *zone, uint32_t count,
     if (request->order < pcp_order_count(&machine->kernel))
         return pcp_alloc(machine, zone, request->cpu, request->order, count,
                          pfns);
+    charge(machine, CHARGE_zone_lock_pair, 1);
     *pfns = buddy_alloc(machine, zone, request->order);
     return pfn_is_none(*pfns) ? 0 : 1;
 }
@@ -251,6 +252,15 @@ page_alloc_run(struct machine *machine, unsigned cpu, enum page_state state,
     return had;
 }
 
+/* Past the per-CPU lists: the zone lock is taken for one block. */
+static void
+free_to_buddy(struct machine *machine, struct zone *zone, pfn_t pfn,
+              unsigned order)
+{
+    charge(machine, CHARGE_zone_lock_pair, 1);
+    buddy_free(machine, zone, pfn, order);
+}
+
 void
 page_free(struct machine *machine, unsigned cpu, pfn_t pfn, unsigned order,
           uint32_t owner)
@@ -271,7 +281,7 @@ page_free(struct machine *machine, unsigned cpu, pfn_t pfn, unsigned order,
     if (order < pcp_order_count(&machine->kernel))
         pcp_free(machine, zone, cpu, order, pfn);
     else
-        buddy_free(machine, zone, pfn, order);
+        free_to_buddy(machine, zone, pfn, order);
 }
 
 void
@@ -296,7 +306,7 @@ page_free_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
         if (has_list)
             pcp_free(machine, zone, cpu, 0, pfns[i]);
         else
-            buddy_free(machine, zone, pfns[i], 0);
+            free_to_buddy(machine, zone, pfns[i], 0);
     }
 }
 

@@ -228,6 +228,7 @@ refill(struct machine *machine, struct zone *zone, struct pcp *pcp,
     struct pcp_list *list = &pcp->lists[order];
     uint32_t wanted = refill_blocks(machine, zone, pcp, order);
 
+    charge(machine, CHARGE_zone_lock_pair, 1);
     list_reserve(list, wanted);
     while (wanted) {
         pfn_t pfns[64];
@@ -286,6 +287,7 @@ drain(struct machine *machine, struct zone *zone, struct pcp *pcp,
 {
     uint32_t left = MIN(pages, pcp->page_count);
 
+    charge(machine, CHARGE_zone_lock_pair, left > 0);
     while (left) {
         struct pcp_list *list = &pcp->lists[order];
         while (left && list->count) {

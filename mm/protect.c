@@ -41,6 +41,7 @@ protect_leaf(struct vma *vma, struct leaf *leaf, uint32_t index, uint32_t end)
             leaf->pte[index] = pte | PTE_WRITE;
     }
     charge(machine, CHARGE_pte_update, changed);
+    charge(machine, CHARGE_pte_lock_pair, 1);
     return changed;
 }
 

@@ -89,6 +89,7 @@ rmap_link_vma(struct vma *vma)
     const struct rmap_ops *ops = vma->mm->machine->policy.rmap;
 
     mm_assert(vma->family);
+    charge(vma->mm->machine, CHARGE_anon_lock_pair, 1);
     return !ops->link_vma || ops->link_vma(vma);
 }
 
@@ -146,6 +147,7 @@ rmap_walk(struct machine *machine, struct page *page, rmap_visit_fn visit,
     machine->counters.rmap_walk_count++;
     if (page->map_count == 0)
         return;
+    charge(machine, CHARGE_anon_lock_pair, !by_file);
     if (by_file)
         rmap_file_walk(machine, page, walk_visit, &walk);
     else

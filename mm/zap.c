@@ -22,6 +22,7 @@ static void
 zap_leaf(struct mm *mm, struct leaf *leaf, uint32_t index, uint32_t end,
          enum zap_mode mode, struct zapped *zapped)
 {
+    charge(mm->machine, CHARGE_pte_lock_pair, 1);
     while (index < end && leaf->used_count) {
         enum pte_class class = pte_class(leaf->pte[index]);
         uint32_t count = pte_class_run(leaf, index, end - index);
