@@ -69,6 +69,7 @@ START_TEST(rewritten_guards_and_nozero_act_on_a_recorded_program)
                          json_object_get(install, "peak"), "vma_count")));
     ck_assert_uint_lt(counter_of(uncleared, "clear_page_count"),
                       counter_of(cleared, "clear_page_count") / 2);
+    ck_assert_uint_eq(counter_of(uncleared, "leak_page_count"), 0);
 }
 END_TEST
 
