@@ -5,6 +5,8 @@
  * is found is printed as file:line: reason.  Give the source directory as the
  * only argument.
  */
+#include "tests/run_suite.h"
+
 #include <check.h>
 #include <glib.h>
 #include <stdbool.h>
@@ -145,10 +147,5 @@ main(int argc, char **argv)
                         G_N_ELEMENTS(folders));
     tcase_add_test(tcase, a_planted_violation_is_found);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

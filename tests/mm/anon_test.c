@@ -5,6 +5,7 @@
  * Method: small families of processes, drawn as "chain of families (own)".
  */
 #include "tests/mm/world.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <signal.h>
@@ -624,10 +625,5 @@ main(void)
     suite_add_tcase(suite, fork_case());
     suite_add_tcase(suite, borrow_case());
     suite_add_tcase(suite, invariant_case());
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
  * that what a frame remembers survives.
  */
 #include "tests/mm/frames.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 
@@ -292,10 +293,5 @@ main(void)
                         0, KERNEL_FIXTURE_COUNT);
     tcase_add_test(tcase, memory_never_used_is_taken_in_ascending_blocks);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

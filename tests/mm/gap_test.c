@@ -4,6 +4,7 @@
  */
 #include "tests/mm/bare_mm.h"
 #include "tests/mm/gap_model.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -643,11 +644,5 @@ gap_suite(void)
 int
 main(void)
 {
-    SRunner *runner = srunner_create(gap_suite());
-    int failed_count;
-
-    srunner_run_all(runner, CK_ENV);
-    failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(gap_suite());
 }

@@ -5,6 +5,7 @@
 #include "eras.h"
 
 #include "mm/host_memory.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -99,9 +100,5 @@ main(void)
                    touching_one_page_the_short_way_counts_as_the_long_way);
     tcase_add_test(tests, records_and_chunks_that_come_back_are_zeroes);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include "tests/mm/picture.h"
 
 #include "mm/rmap.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -260,10 +261,5 @@ main(void)
     tcase_add_test(tcase, room_kept_below_a_vma_keeps_the_one_below_apart);
     tcase_add_test(tcase, special_mappings_stay_alone);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

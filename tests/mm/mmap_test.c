@@ -6,6 +6,7 @@
 #include "mm/file.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -694,10 +695,5 @@ main(void)
     tcase_add_loop_test_raise_signal(broken, a_corruption_is_named, SIGABRT, 0,
                                      (int)G_N_ELEMENTS(corruptions));
     suite_add_tcase(suite, broken);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

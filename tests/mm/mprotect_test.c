@@ -2,6 +2,7 @@
  * mprotect: splits, holes, no-ops, errors, and what goes on the account.
  */
 #include "tests/mm/picture.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -160,10 +161,5 @@ main(void)
     tcase_add_test(tcase, the_limit_of_vmas_leaves_the_cut_that_was_made);
     tcase_add_test(tcase, write_access_comes_back_to_pages_of_ones_own);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -2,6 +2,7 @@
  * mremap: growing, shrinking, moving, keeping; its errors.
  */
 #include "tests/mm/picture.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -250,10 +251,5 @@ main(void)
     tcase_add_test(tcase, limits_refuse_growth);
     tcase_add_test(tcase, a_locked_mapping_that_is_kept_is_unlocked);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count ? EXIT_FAILURE : EXIT_SUCCESS;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
  * (up to 8 steps each way), with machine_validate() after each step.
  */
 #include "eras.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 
@@ -405,10 +406,5 @@ main(void)
     tcase_add_loop_test(orders, parent_and_child_break_cow_in_every_order, 0,
                         count);
     suite_add_tcase(suite, orders);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

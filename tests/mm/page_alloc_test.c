@@ -3,6 +3,7 @@
  * a long random life under every era.
  */
 #include "tests/mm/frames.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 
@@ -365,10 +366,5 @@ main(void)
     tcase_set_tags(misuse, "aborts");
     tcase_add_test_raise_signal(misuse, freeing_a_free_frame_is_a_bug, SIGABRT);
     suite_add_tcase(suite, misuse);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

@@ -2,6 +2,7 @@
  * Per-CPU lists: their sizes, and the refills and drains of each era.
  */
 #include "tests/mm/frames.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 
@@ -319,10 +320,5 @@ main(void)
                    refills_of_the_newest_lists_double_while_allocations_go_on);
     tcase_add_test(tcase, room_on_the_newest_lists_follows_the_load);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

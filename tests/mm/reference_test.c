@@ -10,6 +10,7 @@
 #include "reference.h"
 
 #include "mm/policy.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -344,10 +345,5 @@ main(void)
     tcase_add_loop_test(tcase, both_i386_geometries_read_the_same, 0,
                         KERNEL_FIXTURE_COUNT);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

@@ -8,6 +8,7 @@
  * numbers of one scheme.
  */
 #include "tests/mm/world.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -832,10 +833,5 @@ main(void)
     suite_add_tcase(suite, contract_case());
     suite_add_tcase(suite, pte_chain_case());
     suite_add_tcase(suite, object_case());
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
  */
 #include "tests/mm/frames.h"
 #include "tests/mm/invariant.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -234,10 +235,5 @@ main(void)
     tcase_add_loop_test_raise_signal(broken, a_broken_invariant_is_named,
                                      SIGABRT, 0, 5);
     suite_add_tcase(suite, broken);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

@@ -13,6 +13,7 @@
 #include "mm/lru.h"
 #include "mm/task.h"
 #include "mm/vrange.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <signal.h>
@@ -284,10 +285,5 @@ main(void)
     suite_add_tcase(suite, broken);
     tcase_add_test(whole, a_validation_counts_nothing);
     suite_add_tcase(suite, whole);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 
 #include "mm/anon.h"
 #include "mm/file.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <errno.h>
@@ -304,10 +305,5 @@ main(void)
     tcase_add_test(rules, the_heap_does_not_extend_what_lies_below_it);
     tcase_add_test(rules, a_hint_for_a_large_file_wants_room_to_align_it);
     suite_add_tcase(suite, rules);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

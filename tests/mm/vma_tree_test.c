@@ -3,6 +3,7 @@
  * textbook, and every invariant of mm/vma.h against a corrupted tree.
  */
 #include "tests/mm/bare_mm.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -395,11 +396,5 @@ vma_tree_suite(void)
 int
 main(void)
 {
-    SRunner *runner = srunner_create(vma_tree_suite());
-    int failed_count;
-
-    srunner_run_all(runner, CK_ENV);
-    failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(vma_tree_suite());
 }

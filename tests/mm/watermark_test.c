@@ -4,6 +4,7 @@
  */
 #include "mm/page_alloc_private.h"
 #include "tests/mm/frames.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 
@@ -233,10 +234,5 @@ main(void)
     tcase_add_loop_test(tcase, old_walks_demand_more_of_every_further_zone, 0,
                         2);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

@@ -4,6 +4,7 @@
  */
 #include "tests/mm/frames.h"
 #include "tests/mm/invariant.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -254,10 +255,5 @@ main(void)
     for (unsigned i = 0; i < G_N_ELEMENTS(tests); i++)
         tcase_add_test_raise_signal(broken, tests[i], SIGABRT);
     suite_add_tcase(suite, broken);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include "tests/must_hold/runs.h"
 
 #include "mm/machine.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <inttypes.h>
@@ -232,10 +233,5 @@ main(void)
     tcase_add_loop_test(
         tcase, volatile_costs_the_same_for_one_page_and_a_million, 0, 2);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
  * while they come and go in any order, and not one copied page.
  */
 #include "tests/must_hold/runs.h"
+#include "tests/run_suite.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -203,10 +204,5 @@ main(void)
                         ORDER_COUNT * G_N_ELEMENTS(chains));
     tcase_add_loop_test(tcase, one_anon_vma_serves_the_whole_tree, 0, 9);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

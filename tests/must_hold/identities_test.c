@@ -10,6 +10,7 @@
 #include "sim/axes.h"
 #include "sim/dump.h"
 #include "sim/sweep.h"
+#include "tests/run_suite.h"
 #include "traces/trace_writer.h"
 
 #include <inttypes.h>
@@ -591,10 +592,5 @@ main(void)
     tcase_add_loop_test(
         tcase, the_state_after_an_event_does_not_know_what_follows, 0, count);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include "tests/must_hold/runs.h"
 
 #include "mm/machine.h"
+#include "tests/run_suite.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -415,10 +416,5 @@ main(void)
     tcase_add_loop_test(tcase, no_run_asserts_for_want_of_memory, 0,
                         G_N_ELEMENTS(commands));
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include "tests/must_hold/runs.h"
 
 #include "mm/machine.h"
+#include "tests/run_suite.h"
 #include "traces/trace_rewrite.h"
 
 #include <stdlib.h>
@@ -206,9 +207,5 @@ main(void)
     tcase_add_test(tests, an_access_trace_says_exact_under_the_same_pressure);
     tcase_add_test(tests, accesses_predict_the_faults_that_were_recorded);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

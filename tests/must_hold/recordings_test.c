@@ -13,6 +13,7 @@
 
 #include "sim/catalog.h"
 #include "sim/run.h"
+#include "tests/run_suite.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -406,10 +407,5 @@ main(void)
     tcase_add_loop_test(tcase, a_layout_apart_takes_three_tables_more, 0,
                         count);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -3,6 +3,7 @@
  * with a zero page (1 - f) N frames are saved and f N faults are added.
  */
 #include "tests/must_hold/runs.h"
+#include "tests/run_suite.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -197,10 +198,5 @@ main(void)
         8);
     tcase_add_test(tcase, a_fork_allocates_tables_only_for_what_it_copies);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

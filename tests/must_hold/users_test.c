@@ -3,6 +3,7 @@
  * is not, and what leaks.
  */
 #include "tests/must_hold/runs.h"
+#include "tests/run_suite.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -177,10 +178,5 @@ main(void)
     tcase_add_test(tcase, nozero_skips_what_the_same_user_just_freed);
     tcase_add_test(tcase, the_race_fix_loses_the_owner);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

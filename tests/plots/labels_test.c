@@ -6,6 +6,7 @@
 #include "plots/labels.h"
 #include "plots/numbers.h"
 #include "plots/plot.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
@@ -212,10 +213,5 @@ main(void)
     tcase_add_loop_test(tcase, a_number_has_three_digits_and_a_unit, 0,
                         (int)G_N_ELEMENTS(numbers));
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -2,6 +2,7 @@
  * From a results file to a directory of pictures, gnuplot included.
  */
 #include "plots/plot.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
@@ -437,10 +438,5 @@ main(void)
     tcase_add_test(tcase, a_directory_that_cannot_be_made_is_named);
     tcase_add_test(tcase, a_long_timeline_is_reduced_to_min_mean_and_max);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

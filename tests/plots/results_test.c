@@ -3,6 +3,7 @@
  */
 #include "plots/plot.h"
 #include "plots/results.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
@@ -158,10 +159,5 @@ main(void)
     tcase_add_test(tcase, a_refused_combination_is_kept_apart);
     tcase_add_test(tcase, a_number_is_found_in_its_section_or_is_missing);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/run_suite.h"
 #include "tests/sim/program.h"
 
 static const char trace[] = "#vmtrace 1\n"
@@ -268,10 +269,5 @@ main(void)
                    the_program_finds_its_presets_through_a_symbolic_link);
     tcase_add_test(tcase, converting_there_and_back_keeps_every_byte);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

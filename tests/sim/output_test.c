@@ -3,6 +3,7 @@
  * file is never replaced by one.
  */
 #include "sim/output.h"
+#include "tests/run_suite.h"
 
 #include <check.h>
 #include <glib/gstdio.h>
@@ -58,10 +59,5 @@ main(void)
     tcase_add_test(tcase, devices_and_standard_output_are_streams);
     tcase_add_test(tcase, a_folder_that_is_not_there_is_named);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

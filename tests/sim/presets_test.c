@@ -10,6 +10,7 @@
 #include "sim/catalog.h"
 #include "sim/kernel_file.h"
 #include "sim/machine_file.h"
+#include "tests/run_suite.h"
 #include "tests/sim/program.h"
 
 static struct catalog catalog;
@@ -388,10 +389,5 @@ main(void)
     tcase_add_test(tcase,
                    a_users_file_changes_what_it_names_and_keeps_the_rest);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "sim/prices.h"
+#include "tests/run_suite.h"
 
 static uint64_t
 sum_of_costs(const struct simulated_time *time)
@@ -81,10 +82,5 @@ main(void)
     tcase_add_test(tcase, rounding_happens_once);
     tcase_add_test(tcase, sums_beyond_64_bits_of_picoseconds_are_exact);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/sim/program.h"
 
 /* Temporary files of a recording come into the test's folder, too. */
@@ -139,9 +140,5 @@ main(void)
     tcase_add_loop_test(tests, what_cannot_be_recorded_is_one_sentence, 0,
                         G_N_ELEMENTS(wrong));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

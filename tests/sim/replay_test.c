@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/sim/program.h"
 
 static json_t *
@@ -466,10 +467,5 @@ main(void)
     tcase_add_test(tcase, the_state_after_n_events_is_that_of_the_first_n);
     tcase_add_test(tcase, maps_are_in_the_kernels_own_layout);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "mm/counters.h"
+#include "tests/run_suite.h"
 #include "tests/sim/program.h"
 
 static const char trace[] = "#vmtrace 1\n"
@@ -304,10 +305,5 @@ main(void)
     tcase_add_test(tcase, the_table_ends_with_the_largest_cost_first);
     tcase_add_test(tcase, no_host_and_no_absolute_path_is_in_a_result);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

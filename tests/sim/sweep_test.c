@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/run_suite.h"
 #include "tests/sim/program.h"
 
 static const char trace[] = "#vmtrace 1\n"
@@ -258,10 +259,5 @@ main(void)
     tcase_add_test(tcase,
                    a_mismatch_in_any_run_is_status_1_and_the_results_are_there);
     suite_add_tcase(suite, tcase);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/sim/program.h"
 
 #define FAULTS "#vmtrace 1\n#touches faults 6.18.44\n"
@@ -93,9 +94,5 @@ main(void)
                         G_N_ELEMENTS(runs));
     tcase_add_test(tests, tables_mark_a_lower_bound);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -10,6 +10,7 @@
 
 #include "sim/verify_random.h"
 #include "sim/verify_shrink.h"
+#include "tests/run_suite.h"
 #include "traces/trace.h"
 
 #include <check.h>
@@ -133,10 +134,5 @@ main(void)
     tcase_add_test(host, a_small_trace_agrees_with_the_host);
     tcase_add_test(host, verify_wants_one_trace_or_a_count);
     suite_add_tcase(suite, host);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count != 0;
+    return run_suite(suite);
 }

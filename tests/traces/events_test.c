@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 
 /* Above every line below: a task with a region A, a child 2 and a dead 3. */
@@ -337,10 +338,5 @@ main(void)
     tcase_add_loop_test(tests, a_wrong_line_is_refused_at_its_column, 0,
                         G_N_ELEMENTS(refused));
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 #include "tests/traces/random.h"
 
@@ -186,10 +187,5 @@ main(void)
     tcase_add_loop_test(tests, a_mutated_trace_loads_or_is_refused, 0, BATCHES);
     tcase_add_test(tests, random_bytes_behind_the_first_line_are_refused);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

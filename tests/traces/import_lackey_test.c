@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/imported.h"
 #include "tests/traces/loaded.h"
 
@@ -190,9 +191,5 @@ main(void)
         tests, what_is_cut_off_or_interleaved_is_an_error_with_its_line, 0,
         G_N_ELEMENTS(refused));
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

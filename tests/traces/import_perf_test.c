@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 #include "tests/traces/random.h"
 #include "traces/import.h"
@@ -549,9 +550,5 @@ main(void)
     tcase_add_loop_test(tests, every_touch_of_a_recorded_program_has_a_name, 0,
                         4);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 #include "traces/trace_info.h"
 
@@ -99,10 +100,5 @@ main(void)
     tcase_add_test(tests, the_counts_are_those_of_the_lines);
     tcase_add_test(tests, the_page_says_what_the_numbers_say);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

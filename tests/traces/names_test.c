@@ -7,6 +7,7 @@
 
 #include <glib.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/random.h"
 #include "traces/trace_names.h"
 
@@ -66,10 +67,5 @@ main(void)
     tcase_add_test(tests, copies_change_independently);
     tcase_add_test(tests, the_largest_name_can_be_bound);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -12,6 +12,7 @@
 
 #include <glib/gstdio.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 
 START_TEST(header_lines_and_leading_comments_are_kept)
@@ -363,10 +364,5 @@ main(void)
     tcase_add_test(tests, what_cannot_be_opened_or_read_is_said);
     tcase_add_test(tests, a_dash_is_standard_input);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 #include "traces/trace_rewrite.h"
 
@@ -190,9 +191,5 @@ main(void)
     tcase_add_test(tests, nozero_asks_for_private_anonymous_memory_uncleared);
     tcase_add_test(tests, rules_are_words_with_commas);
     suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed_count = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed_count == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

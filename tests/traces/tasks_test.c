@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 
 /* The line above which `A` was bound that the last event's address means; 0:
@@ -243,10 +244,5 @@ main(void)
                    a_server_may_fork_ten_thousand_times_with_a_thousand_names);
     tcase_add_test(tests, an_undeclared_file_is_as_long_as_the_trace_maps_it);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 
 #include <glib/gstdio.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 #include "tests/traces/random.h"
 #include "traces/sha256.h"
@@ -501,10 +502,5 @@ main(void)
     tcase_add_test(tests, the_digest_is_that_of_glib);
     tcase_add_test(tests, the_checksum_is_that_of_zstd);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

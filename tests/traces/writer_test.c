@@ -8,6 +8,7 @@
 
 #include <glib/gstdio.h>
 
+#include "tests/run_suite.h"
 #include "tests/traces/loaded.h"
 #include "traces/trace_format.h"
 
@@ -246,10 +247,5 @@ main(void)
     tcase_add_test(tests, headers_survive_writing_and_reading);
     tcase_add_test(tests, a_large_trace_survives_compression);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/workloads/generated.h"
 
 /* The lines from one `mark record` to the next, joined by "; ". */
@@ -159,10 +160,5 @@ main(void)
     tcase_add_test(tests, records_are_shared_round_robin);
     tcase_add_test(tests, jemalloc_purges_once_per_record_and_packs_its_chunks);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

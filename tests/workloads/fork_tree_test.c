@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/workloads/generated.h"
 
 /* Processes that coexist at the peak for 512 MiB, by length of the slice. */
@@ -136,10 +137,5 @@ main(void)
                         1, G_N_ELEMENTS(orders));
     tcase_add_test(tests, one_level_after_the_other_without_a_slice);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

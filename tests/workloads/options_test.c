@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/workloads/generated.h"
 #include "workloads/nearest.h"
 
@@ -178,10 +179,5 @@ main(void)
     tcase_add_test(tests, every_workload_is_found_by_its_name);
     tcase_add_test(tests, the_nearest_name_needs_the_fewest_edits);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/run_suite.h"
 #include "tests/workloads/generated.h"
 #include "workloads/random.h"
 
@@ -154,10 +155,5 @@ main(void)
     tcase_add_test(tests, shuffling_changes_the_order_and_nothing_else);
     tcase_add_test(tests, processes_and_their_children_do_the_same);
     suite_add_tcase(suite, tests);
-
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+    return run_suite(suite);
 }
