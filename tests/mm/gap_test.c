@@ -8,7 +8,6 @@
 
 #include <check.h>
 #include <inttypes.h>
-#include <stdlib.h>
 #include <time.h>
 
 #define KIB UINT64_C(1024)

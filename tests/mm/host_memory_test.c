@@ -8,7 +8,6 @@
 #include "tests/run_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PAGES 3000

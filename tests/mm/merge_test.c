@@ -10,7 +10,6 @@
 #include "tests/run_suite.h"
 
 #include <check.h>
-#include <stdlib.h>
 
 /* The columns: an era's merge rule with a reverse map of that era.  2.4 had
  * none; chains of PTEs ask as little of a VMA. */

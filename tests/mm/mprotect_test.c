@@ -6,7 +6,6 @@
 
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 
 static struct scene scene;
 

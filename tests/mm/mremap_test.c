@@ -6,7 +6,6 @@
 
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 
 enum {
     STAY = 0,
