@@ -375,6 +375,95 @@ START_TEST(parent_and_child_break_cow_in_every_order)
 }
 END_TEST
 
+/* ---- every pair of short programs ---- */
+
+#define PROGRAM_COUNT 10
+
+static struct call
+advice_call(uint64_t addr, uint64_t length, enum advice advice)
+{
+    return (struct call){
+        .kind = CALL_MADVISE, .addr = addr, .length = length, .advice = advice};
+}
+
+static struct call
+protect_call(uint64_t addr, uint64_t length, uint32_t prot)
+{
+    return (struct call){
+        .kind = CALL_MPROTECT, .addr = addr, .length = length, .prot = prot};
+}
+
+/* What a task may do to the four pages that another works on, too. */
+static struct program
+short_program(unsigned index, uint64_t addr)
+{
+    const struct program programs[PROGRAM_COUNT] = {
+        {{touch_call(TOUCH_WRITE, addr, PAGES(2), 1)}, 1},
+        {{touch_call(TOUCH_READ, addr, PAGES(1), 0),
+          touch_call(TOUCH_WRITE, addr, PAGES(1), 2)},
+         2},
+        {{advice_call(addr, PAGES(4), ADVICE_DONTNEED),
+          touch_call(TOUCH_WRITE, addr, PAGES(1), 3)},
+         2},
+        {{protect_call(addr, PAGES(2), VM_READ),
+          protect_call(addr, PAGES(2), VM_READ | VM_WRITE)},
+         2},
+        {{{.kind = CALL_MUNMAP, .addr = addr, .length = PAGES(1)}}, 1},
+        {{advice_call(addr, PAGES(2), ADVICE_FREE),
+          touch_call(TOUCH_READ, addr, PAGES(1), 0)},
+         2},
+        {{{.kind = CALL_MREMAP,
+           .addr = addr,
+           .length = PAGES(4),
+           .new_length = PAGES(8),
+           .flags = MREMAP_CAN_MOVE}},
+         1},
+        {{{.kind = CALL_MLOCK, .addr = addr, .length = PAGES(2)}}, 1},
+        {{advice_call(addr, PAGES(1), ADVICE_GUARD_INSTALL),
+          advice_call(addr, PAGES(1), ADVICE_GUARD_REMOVE)},
+         2},
+        {{touch_call(TOUCH_WRITE, addr + PAGES(1), PAGES(1), 4),
+          {.kind = CALL_EXIT}},
+         2},
+    };
+
+    return programs[index];
+}
+
+/* One order of a pair; nothing may be left when both have exited. */
+static void
+run_pair(const struct machine_config *config, bool as_processes, unsigned first,
+         unsigned second, uint32_t order)
+{
+    struct machine *machine = machine_create(config);
+    struct task *task = start_task(machine, 0);
+    uint64_t addr = map_anon(task, PAGES(4));
+
+    touch(task, TOUCH_WRITE, addr, PAGES(1));
+    struct task *peer =
+        as_processes ? fork_task(task, 1) : thread_task(task, 1);
+    struct program programs[] = {short_program(first, addr),
+                                 short_program(second, addr)};
+    struct runner a = {
+        .machine = machine, .task = task, .program = &programs[0]};
+    struct runner b = {
+        .machine = machine, .task = peer, .program = &programs[1]};
+
+    ck_assert(run_order(&a, &b, order));
+    end_all(machine);
+}
+
+START_TEST(every_pair_of_programs_interleaves_in_every_order)
+{
+    struct machine_config config = era_config(_i / 2, &arch_x86_64, 16 * MIB);
+
+    for (unsigned first = 0; first < PROGRAM_COUNT; first++)
+        for (unsigned second = first; second < PROGRAM_COUNT; second++)
+            for (uint32_t order = 0; order < 1u << STEPS_MAX; order++)
+                run_pair(&config, _i % 2, first, second, order);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -405,6 +494,9 @@ main(void)
                         0, count);
     tcase_add_loop_test(orders, parent_and_child_break_cow_in_every_order, 0,
                         count);
+    tcase_add_loop_test(orders,
+                        every_pair_of_programs_interleaves_in_every_order, 0,
+                        2 * count);
     suite_add_tcase(suite, orders);
     return run_suite(suite);
 }
