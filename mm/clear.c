@@ -16,6 +16,12 @@
 #include "mm/aspace.h"
 #include "mm/machine.h"
 
+bool
+clear_honours_nozero(const struct machine *machine)
+{
+    return machine->policy.clear == CLEAR_NOZERO;
+}
+
 /* The page is cleared for `holder`; true if it was still warm. */
 static inline bool
 clear_page(struct page *page, uint16_t holder)

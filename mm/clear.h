@@ -15,5 +15,8 @@ struct vma;
  */
 void clear_user_run(struct vma *vma, const pfn_t *pfns, uint32_t count);
 
+/* Does MAP_NOZERO mean anything?  Kernels without it ignore the flag. */
+bool clear_honours_nozero(const struct machine *machine);
+
 /* Clear one frame of shared anonymous memory or a shmem file. */
 void clear_shmem_page(struct machine *machine, pfn_t pfn);

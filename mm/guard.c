@@ -29,6 +29,12 @@ make_gap(struct mm *mm, uint64_t start, uint64_t length)
     return 0;
 }
 
+bool
+guard_uses_markers(const struct machine *machine)
+{
+    return machine->policy.guard == GUARD_INSTALL;
+}
+
 int64_t
 mm_guard(struct mm *mm, uint64_t start, uint64_t length, bool *is_call)
 {

@@ -110,7 +110,6 @@ struct machine {
     uint64_t reclaimed_mapped_count;  // mapped pages that reclaim took
     bool kswapd_wanted;
     uint32_t reclaim_failures;     // direct reclaims in a row without progress
-    struct task *oom_victim;       // newest victim, for the report
 
     unsigned cpu;                  // carries out the current step
     struct task *current;          // for whom; NULL: a daemon or the driver

@@ -386,8 +386,8 @@ static bool
 axis_provides(const struct machine *machine, enum advice advice)
 {
     if (advice == ADVICE_GUARD_INSTALL || advice == ADVICE_GUARD_REMOVE)
-        return machine->policy.guard == GUARD_INSTALL;
-    return advice == ADVICE_FREE && machine->policy.purge == &purge_free;
+        return guard_uses_markers(machine);
+    return advice == ADVICE_FREE && machine->policy.purge->uses_madv_free;
 }
 
 static advice_fn

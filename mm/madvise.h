@@ -43,6 +43,9 @@ int64_t mm_madvise_dontneed(struct mm *mm, uint64_t start, uint64_t length);
 int64_t mm_madvise_free(struct mm *mm, uint64_t start, uint64_t length);
 int64_t mm_guard_install(struct mm *mm, uint64_t start, uint64_t length);
 
+/* Does the guard axis bring MADV_GUARD_INSTALL with it? */
+struct machine;
+bool guard_uses_markers(const struct machine *machine);
 /* Carry out a `guard` event as the axis says.  *is_call: a call was made. */
 int64_t mm_guard(struct mm *mm, uint64_t start, uint64_t length,
                  bool *is_call);

@@ -25,6 +25,7 @@
  */
 #include "mm/anon.h"
 #include "mm/aspace_private.h"
+#include "mm/clear.h"
 #include "mm/file.h"
 #include "mm/machine.h"
 
@@ -267,7 +268,7 @@ vma_flags_of(const struct mm *mm, const struct mmap_args *args)
         flags |= VM_SPECIAL;
     if ((args->flags & MM_STACK) && stack_is_small)
         flags |= VM_NOHUGEPAGE;
-    if ((args->flags & MM_NOZERO) && machine->policy.clear == CLEAR_NOZERO)
+    if ((args->flags & MM_NOZERO) && clear_honours_nozero(machine))
         flags |= VM_NOZERO;
     /* Strict overcommit grants no exemptions. */
     if ((args->flags & MM_NORESERVE) && machine->config.overcommit_memory != 2)
@@ -286,7 +287,7 @@ check_args(const struct mm *mm, const struct mmap_args *args)
     if (!args->length)
         return -EINVAL;
     if (args->file && (args->flags & MM_NOZERO) &&
-        mm->machine->policy.clear == CLEAR_NOZERO)
+        clear_honours_nozero(mm->machine))
         return -EINVAL;
     if (!length)
         return -ENOMEM;
@@ -506,7 +507,7 @@ brk_grow(struct mm *mm, uint64_t old_end, uint64_t new_end, bool nozero)
         (next && new_end + PAGE_BYTES > vma_start_gap(next)) ||
         mm->map_count > mm_map_count_max(mm))
         return -ENOMEM;
-    if (nozero && machine->policy.clear == CLEAR_NOZERO)
+    if (nozero && clear_honours_nozero(machine))
         request.flags |= VM_NOZERO;
     if (!mm_lock_fits(mm, request.flags, length))
         return -EAGAIN;

@@ -129,7 +129,6 @@ oom_kill(struct machine *machine)
     if (!victim)
         return false;
     machine->counters.oom_kill_count++;
-    machine->oom_victim = victim;
     mark_killed(machine, victim->mm);
     if (machine->current && machine->current->mm == victim->mm)
         return false;

@@ -19,6 +19,7 @@ struct purge_ops {
                                   uint64_t length);
     struct purge_outcome (*reuse)(struct mm *mm, uint64_t start,
                                   uint64_t length);
+    bool uses_madv_free;  // brings MADV_FREE to kernels without it
     bool uses_vrange;  // needs a reverse map to find all mappers
 };
 

@@ -20,4 +20,5 @@ const struct purge_ops purge_free = {
     .name = "free",
     .purge = lazily,
     .reuse = purge_no_call,
+    .uses_madv_free = true,
 };

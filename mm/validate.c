@@ -24,6 +24,7 @@
 #include "mm/mapping.h"
 #include "mm/rmap.h"
 #include "mm/vrange.h"
+#include "mm/zero_page.h"
 
 #include <string.h>
 
@@ -38,8 +39,7 @@ count_entry(struct machine *machine, pte_t pte, struct census *census)
 {
     enum pte_class class = pte_class(pte);
 
-    if (class == PTE_CLASS_ZERO &&
-        machine->policy.zero_page == ZERO_PAGE_REFCOUNTED)
+    if (class == PTE_CLASS_ZERO && zero_page_counts_rss(machine))
         census->rss_pages[RSS_FILE]++;
     if (class != PTE_CLASS_ANON && class != PTE_CLASS_FILE)
         return;

@@ -21,12 +21,18 @@ zero_page_may_use(const struct machine *machine)
     return machine->policy.zero_page != ZERO_PAGE_NONE;
 }
 
+bool
+zero_page_counts_rss(const struct machine *machine)
+{
+    return machine->policy.zero_page == ZERO_PAGE_REFCOUNTED;
+}
+
 void
 zero_page_map(struct mm *mm, uint64_t pages)
 {
     struct machine *machine = mm->machine;
 
-    if (machine->policy.zero_page != ZERO_PAGE_REFCOUNTED)
+    if (!zero_page_counts_rss(machine))
         return;
     machine->zero_page_map_count += pages;
     mm->rss_pages[RSS_FILE] += pages;
@@ -39,7 +45,7 @@ zero_page_unmap(struct mm *mm, uint64_t pages)
 {
     struct machine *machine = mm->machine;
 
-    if (machine->policy.zero_page != ZERO_PAGE_REFCOUNTED)
+    if (!zero_page_counts_rss(machine))
         return;
     mm_assert(machine->zero_page_map_count >= pages);
     machine->zero_page_map_count -= pages;
