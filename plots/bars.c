@@ -419,9 +419,8 @@ picture_of_time(struct picture *picture, const struct plot_runs *runs,
     for (unsigned i = 0; i < runs->runs->len; i++) {
         const char *key;
         json_t *value;
-        json_object_foreach(plot_run_section(plot_run_at(runs, i), "time_ns"),
-                            key, value)
-        {
+        json_object_foreach (plot_run_section(plot_run_at(runs, i), "time_ns"),
+                             key, value) {
             if (!g_strv_contains(sums, key) &&
                 !g_ptr_array_find_with_equal_func(keys, key, g_str_equal, NULL))
                 g_ptr_array_add(keys, (char *)key);

@@ -135,8 +135,8 @@ append_substitutes(GString *items, const struct words *words,
     const char *axis;
     json_t *pair;
 
-    json_object_foreach(plot_run_section(run, "config.substituted"), axis, pair)
-    {
+    json_object_foreach (plot_run_section(run, "config.substituted"), axis,
+                         pair) {
         const char *used = json_string_value(json_object_get(pair, "used"));
         const char *wanted = json_string_value(json_object_get(pair, "wanted"));
         if (used && wanted)

@@ -106,8 +106,7 @@ flatten(struct plot_runs *runs, struct plot_run *run, const char *prefix,
     const char *key;
     json_t *value;
 
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach (object, key, value) {
         g_autofree char *name = g_strconcat(prefix, key, NULL);
         if (!json_is_object(value)) {
             set_value(runs, run, name, scalar_text(value));

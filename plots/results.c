@@ -103,8 +103,7 @@ check_numbers(const struct place *place, const char *section,
         return fail_at(place, KEYS(section), error,
                        "expected an object \"%s\", found something else",
                        section);
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         if (json_is_object(value) && strcmp(key, "total") == 0)
             continue;
         if (!is_plain_name(key))

@@ -124,29 +124,35 @@ is_path(const char *spec)
     return strchr(spec, '/') || g_str_has_suffix(spec, ".json");
 }
 
-char *
-catalog_path(const struct catalog *catalog, const char *what, const char *spec,
-             GError **error)
-{
-    bool is_kernel = strcmp(what, "kernel") == 0;
+/* A file and those that it is based on, being read. */
+struct chain {
+    const struct catalog *catalog;
+    const struct catalog_kind *kind;
+    void *data;
+    struct catalog_labels *labels;
+    GChecksum *digest;
+    unsigned depth;
+};
 
+static char *
+path_of(const struct catalog *catalog, const struct catalog_kind *kind,
+        const char *spec, GError **error)
+{
     if (is_path(spec))
         return g_strdup(spec);
-    g_auto(GStrv) names = is_kernel ? catalog_kernel_names(catalog)
-                                    : catalog_machine_names(catalog);
+    g_auto(GStrv) names = list_names(catalog, kind->folder);
     if (!g_strv_contains((const char *const *)names, spec)) {
-        sim_fail_unknown(error, what, spec, (const char *const *)names);
+        sim_fail_unknown(error, kind->name, spec, (const char *const *)names);
         return NULL;
     }
     g_autofree char *entry = g_strdup_printf("%s.json", spec);
-    return g_build_filename(catalog->data_dir,
-                            is_kernel ? "presets" : "machines", entry, NULL);
+    return g_build_filename(catalog->data_dir, kind->folder, entry, NULL);
 }
 
-bool
-catalog_base(const struct catalog *catalog, const char *what,
-             const struct json_file *file, unsigned *depth, char **path,
-             GError **error)
+/* *path is NULL when the file is based on none. */
+static bool
+base_of(struct chain *chain, const struct json_file *file, char **path,
+        GError **error)
 {
     const json_t *base = json_object_get(file->root, "based_on");
     const char *spec = json_string_value(base);
@@ -157,7 +163,7 @@ catalog_base(const struct catalog *catalog, const char *what,
     if (!spec)
         return json_file_expect(file, JSON_PATH("based_on"), base, error,
                                 "the name or path of a file");
-    if (++*depth > BASE_DEPTH_MAX)
+    if (++chain->depth > BASE_DEPTH_MAX)
         return json_file_fail(file, JSON_PATH("based_on"), error,
                               "expected a chain of at most %d files, found "
                               "more: does it lead back here?",
@@ -166,7 +172,84 @@ catalog_base(const struct catalog *catalog, const char *what,
         g_autofree char *folder = g_path_get_dirname(file->path);
         *path = g_build_filename(folder, spec, NULL);
     } else {
-        *path = catalog_path(catalog, what, spec, error);
+        *path = path_of(chain->catalog, chain->kind, spec, error);
     }
     return *path != NULL;
+}
+
+static bool
+read_member(struct chain *chain, const struct json_file *file, const char *key,
+            const json_t *value, GError **error)
+{
+    const struct catalog_kind *kind = chain->kind;
+    int member = word_index(kind->members, key);
+
+    if (strcmp(key, "name") == 0)
+        return json_file_string(file, key, value, &chain->labels->name, error);
+    if (strcmp(key, "summary") == 0)
+        return json_file_string(file, key, value, &chain->labels->summary,
+                                error);
+    if (strcmp(key, "based_on") == 0 || strcmp(key, "source") == 0)
+        return true;
+    if (member >= 0)
+        return kind->read(chain->data, file, (size_t)member, value, error);
+    g_autofree char *what =
+        g_strdup_printf("a member of a %s", kind->file_noun);
+    return json_file_unknown(file, JSON_PATH(key), what, kind->members, error);
+}
+
+static bool
+read_chain(struct chain *chain, const char *path, GError **error)
+{
+    g_autofree char *base = NULL;
+    struct json_file file;
+    const char *key;
+    json_t *value;
+
+    if (!json_file_load(&file, path, error))
+        return false;
+    g_checksum_update(chain->digest, (const guchar *)file.text, -1);
+    bool ok = base_of(chain, &file, &base, error) &&
+              (!base || read_chain(chain, base, error));
+    json_object_foreach (file.root, key, value)
+        ok = ok && read_member(chain, &file, key, value, error);
+    json_file_clear(&file);
+    return ok;
+}
+
+bool
+catalog_read(const struct catalog *catalog, const struct catalog_kind *kind,
+             const char *spec, void *data, struct catalog_labels *labels,
+             GError **error)
+{
+    g_autofree char *path = path_of(catalog, kind, spec, error);
+    g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
+    struct chain chain = {.catalog = catalog,
+                          .kind = kind,
+                          .data = data,
+                          .labels = labels,
+                          .digest = digest};
+
+    if (!path || !read_chain(&chain, path, error))
+        return false;
+    const char *missing = kind->missing(data);
+    if (missing)
+        return sim_fail(error, SIM_ERROR_FAILED,
+                        "%s:1:1: expected a value for \"%s\" here or in the "
+                        "%s it is based on, found none",
+                        path, missing, kind->file_noun);
+    if (!labels->name)
+        labels->name = g_path_get_basename(spec);
+    if (!labels->summary)
+        labels->summary = g_strdup("");
+    labels->digest = g_strdup(g_checksum_get_string(digest));
+    return true;
+}
+
+void
+catalog_labels_clear(struct catalog_labels *labels)
+{
+    g_free(labels->name);
+    g_free(labels->summary);
+    g_free(labels->digest);
 }

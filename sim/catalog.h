@@ -7,6 +7,7 @@
 #pragma once
 
 #include <glib.h>
+#include <jansson.h>
 #include <stdbool.h>
 
 struct kernel_file;
@@ -36,15 +37,32 @@ const struct machine_file *catalog_machine(struct catalog *catalog,
 char **catalog_kernel_names(const struct catalog *catalog);
 char **catalog_machine_names(const struct catalog *catalog);
 
-/* Path of a spec; `what` is "kernel" or "machine".  NULL and *error when there
- * is none. */
-char *catalog_path(const struct catalog *catalog, const char *what,
-                   const char *spec, GError **error);
+/* What the files of a kind hold. */
+struct catalog_kind {
+    const char *name;       // "kernel"
+    const char *folder;     // in the data directory
+    const char *file_noun;  // "preset"
+    const char *const *members;
+    /* Takes in one of the members; false and *error on failure. */
+    bool (*read)(void *data, const struct json_file *file, size_t member,
+                 const json_t *value, GError **error);
+    /* What no file of the chain gave, or NULL. */
+    const char *(*missing)(const void *data);
+};
+
+/* What every file says of itself. */
+struct catalog_labels {
+    char *name, *summary;
+    char *digest;  // of the texts that it was read from
+};
+
 /*
- * Path of the file that `file` is based on; *path is NULL when it is based on
- * none.  A relative path begins at the file's own folder.  *depth counts the
- * files of the chain, so that a circle ends.
+ * Reads the file of a spec after those that it is based on ("based_on": a name,
+ * or a path from the file's own folder), so that nearer values replace farther
+ * ones.  False and *error on failure; *labels are the caller's to clear in
+ * either case.
  */
-bool catalog_base(const struct catalog *catalog, const char *what,
-                  const struct json_file *file, unsigned *depth, char **path,
-                  GError **error);
+bool catalog_read(const struct catalog *catalog,
+                  const struct catalog_kind *kind, const char *spec, void *data,
+                  struct catalog_labels *labels, GError **error);
+void catalog_labels_clear(struct catalog_labels *labels);

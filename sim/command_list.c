@@ -26,7 +26,7 @@ list_kernels(GString *out, struct catalog *catalog, GError **error)
         const struct kernel_file *file = catalog_kernel(catalog, *name, error);
         if (!file)
             return false;
-        g_string_append_printf(out, "%-14s %s\n", *name, file->summary);
+        g_string_append_printf(out, "%-14s %s\n", *name, file->labels.summary);
     }
     return true;
 }
@@ -44,7 +44,7 @@ list_machines(GString *out, struct catalog *catalog, GError **error)
         g_string_append_printf(
             out, "%-15s %-8s %6" PRIu64 " MiB %3" PRIu32 " CPU  %s\n", *name,
             file->arch->name, file->ram_bytes >> 20, file->cpu_count,
-            file->summary);
+            file->labels.summary);
     }
     return true;
 }

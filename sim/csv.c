@@ -43,8 +43,7 @@ flatten(GString *header, GString *row, const char *prefix, const json_t *object)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         g_autofree char *name =
             prefix ? g_strconcat(prefix, ".", key, NULL) : g_strdup(key);
         if (json_is_object(value) && json_object_size(value) > 0) {

@@ -101,12 +101,9 @@ static const char *const width_names[] = {"i386", "x86-64", NULL};
 
 /* What was read so far, over all files of the chain. */
 struct reading {
-    const struct catalog *catalog;
     struct kernel_file *into;
     bool fact_seen[FACT_COUNT];
     bool size_seen[2][SIZE_COUNT];
-    unsigned depth;
-    GChecksum *digest;
 };
 
 size_t
@@ -138,8 +135,7 @@ read_calls(const struct json_file *file, const char *const *keys,
     if (!json_is_array(value))
         return json_file_expect(file, keys, value, error, "a list of calls");
     *calls = 0;
-    json_array_foreach((json_t *)value, index, item)
-    {
+    json_array_foreach ((json_t *)value, index, item) {
         int call = word_index(call_words, json_string_value(item));
         if (call < 0)
             return json_file_expect(file, keys, item, error,
@@ -245,8 +241,7 @@ read_facts(struct reading *reading, const struct json_file *file,
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         const struct fact *fact = find_fact(facts, key);
         if (!fact) {
             g_autofree const char **known = fact_names(facts);
@@ -272,8 +267,7 @@ read_sizes_of(struct reading *reading, const struct json_file *file, int width,
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         const char *const *keys = JSON_PATH("sizes", width_names[width], key);
         const struct fact *fact = find_fact(sizes, key);
         if (!fact) {
@@ -298,8 +292,7 @@ read_sizes(struct reading *reading, const struct json_file *file,
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         int width = word_index(width_names, key);
         if (width < 0)
             return json_file_unknown(file, JSON_PATH("sizes", key),
@@ -359,8 +352,7 @@ read_policy(struct reading *reading, const struct json_file *file,
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         const struct policy_axis *axis = policy_axis_find(key);
         if (!axis) {
             GPtrArray *names = g_ptr_array_new();
@@ -378,64 +370,29 @@ read_policy(struct reading *reading, const struct json_file *file,
     return true;
 }
 
-static bool
-read_members(struct reading *reading, const struct json_file *file,
-             GError **error)
-{
-    static const char *const members[] = {"name",   "based_on", "summary",
-                                          "source", "policy",   "facts",
-                                          "sizes",  NULL};
-    struct kernel_file *into = reading->into;
-    const char *key;
-    json_t *value;
+/* Members in the order of `members`, after the labels. */
+enum member { MEMBER_POLICY = 4, MEMBER_FACTS, MEMBER_SIZES };
+static const char *const members[] = {"name",   "based_on", "summary", "source",
+                                      "policy", "facts",    "sizes",   NULL};
 
-    json_object_foreach(file->root, key, value)
-    {
-        int member = word_index(members, key);
-        if (member < 0)
-            return json_file_unknown(file, JSON_PATH(key),
-                                     "a member of a preset", members, error);
-        if (member >= 4 && !json_is_object(value))
-            return json_file_expect(file, JSON_PATH(key), value, error,
-                                    "an object");
-        bool ok = true;
-        if (strcmp(key, "name") == 0)
-            ok = json_file_string(file, key, value, &into->name, error);
-        else if (strcmp(key, "summary") == 0)
-            ok = json_file_string(file, key, value, &into->summary, error);
-        else if (strcmp(key, "policy") == 0)
-            ok = read_policy(reading, file, value, error);
-        else if (strcmp(key, "facts") == 0)
-            ok = read_facts(reading, file, value, error);
-        else if (strcmp(key, "sizes") == 0)
-            ok = read_sizes(reading, file, value, error);
-        if (!ok)
-            return false;
-    }
-    return true;
+static bool
+read_member(void *data, const struct json_file *file, size_t member,
+            const json_t *value, GError **error)
+{
+    if (!json_is_object(value))
+        return json_file_expect(file, JSON_PATH(members[member]), value, error,
+                                "an object");
+    if (member == MEMBER_POLICY)
+        return read_policy(data, file, value, error);
+    if (member == MEMBER_FACTS)
+        return read_facts(data, file, value, error);
+    return read_sizes(data, file, value, error);
 }
 
-static bool
-read_file(struct reading *reading, const char *path, GError **error)
+static const char *
+find_missing(const void *data)
 {
-    struct json_file file;
-
-    if (!json_file_load(&file, path, error))
-        return false;
-    g_checksum_update(reading->digest, (const guchar *)file.text, -1);
-    g_autofree char *base = NULL;
-    bool ok = catalog_base(reading->catalog, "kernel", &file, &reading->depth,
-                           &base, error) &&
-              (!base || read_file(reading, base, error)) &&
-              read_members(reading, &file, error);
-    json_file_clear(&file);
-    return ok;
-}
-
-/* Is there a value for everything? */
-static bool
-check_complete(const struct reading *reading, const char *path, GError **error)
-{
+    const struct reading *reading = data;
     const char *missing = NULL;
 
     for (size_t i = 0; policy_axes[i].name; i++)
@@ -447,40 +404,34 @@ check_complete(const struct reading *reading, const char *path, GError **error)
     for (size_t i = 0; i < 2 * SIZE_COUNT; i++)
         if (!reading->size_seen[i / SIZE_COUNT][i % SIZE_COUNT])
             missing = sizes[i % SIZE_COUNT].name;
-    if (missing)
-        return sim_fail(error, SIM_ERROR_FAILED,
-                        "%s:1:1: expected a value for \"%s\" here or in the "
-                        "preset it is based on, found none",
-                        path, missing);
-    return true;
+    return missing;
 }
+
+static const struct catalog_kind kernel_kind = {
+    .name = "kernel",
+    .folder = "presets",
+    .file_noun = "preset",
+    .members = members,
+    .read = read_member,
+    .missing = find_missing,
+};
 
 struct kernel_file *
 kernel_file_load(const struct catalog *catalog, const char *spec,
                  GError **error)
 {
-    g_autofree char *path = catalog_path(catalog, "kernel", spec, error);
-
-    if (!path)
-        return NULL;
-    g_assert(policy_axis_count() <= POLICY_AXIS_MAX);
     struct kernel_file *into = g_new0(struct kernel_file, 1);
+    struct reading reading = {.into = into};
+
+    g_assert(policy_axis_count() <= POLICY_AXIS_MAX);
     for (size_t i = 0; i < POLICY_AXIS_MAX; i++)
         into->wanted[i][0] = into->wanted[i][1] = -1;
-    g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
-    struct reading reading = {
-        .catalog = catalog, .into = into, .digest = digest};
-    if (!read_file(&reading, path, error) ||
-        !check_complete(&reading, path, error)) {
+    if (!catalog_read(catalog, &kernel_kind, spec, &reading, &into->labels,
+                      error)) {
         kernel_file_free(into);
         return NULL;
     }
-    if (!into->name)
-        into->name = g_path_get_basename(spec);
-    if (!into->summary)
-        into->summary = g_strdup("");
-    into->digest = g_strdup(g_checksum_get_string(digest));
-    g_strlcpy(into->kernel.name, into->name, sizeof(into->kernel.name));
+    g_strlcpy(into->kernel.name, into->labels.name, sizeof(into->kernel.name));
     return into;
 }
 
@@ -489,8 +440,6 @@ kernel_file_free(void *data)
 {
     struct kernel_file *file = data;
 
-    g_free(file->name);
-    g_free(file->summary);
-    g_free(file->digest);
+    catalog_labels_clear(&file->labels);
     g_free(file);
 }

@@ -9,18 +9,16 @@
 
 #include "mm/kernel.h"
 #include "mm/policy.h"
+#include "sim/catalog.h"
 
 #include <glib.h>
 
-struct catalog;
 struct arch;
 
 #define POLICY_AXIS_MAX 32
 
 struct kernel_file {
-    char *name;
-    char *summary;
-    char *digest;  // of the texts that it was read from
+    struct catalog_labels labels;
     struct kernel kernel;
     uint32_t page_highpte[2];  // struct page where page tables are in HighMem
     /* Index of the wanted value of each axis, by KERNEL_FILE_32 or _64. */

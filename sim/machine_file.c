@@ -17,12 +17,9 @@
 
 #define PRICE_MAX_NS 1e12
 
+/* Members in the order of `members`, after the labels. */
 enum member {
-    MEMBER_NAME,
-    MEMBER_BASED_ON,
-    MEMBER_SUMMARY,
-    MEMBER_SOURCE,
-    MEMBER_ARCH,
+    MEMBER_ARCH = 4,
     MEMBER_RAM,
     MEMBER_CPUS,
     MEMBER_SWAP,
@@ -52,12 +49,9 @@ static const char *const charge_names[] = {MM_CHARGES(CHARGE_NAME) NULL};
 /* clang-format on */
 
 struct reading {
-    const struct catalog *catalog;
     struct machine_file *into;
     bool seen[MEMBER_COUNT];
     bool priced[CHARGE_COUNT];
-    unsigned depth;
-    GChecksum *digest;
 };
 
 static bool
@@ -90,13 +84,10 @@ read_price(struct reading *reading, const struct json_file *file,
         return json_file_unknown(file, JSON_PATH("prices", key),
                                  "a primitive that has a price", charge_names,
                                  error);
-    json_object_foreach(
-        (json_t *)price, part,
-        value) if (word_index(parts, part) <
-                   0) return json_file_unknown(file,
-                                               JSON_PATH("prices", key, part),
-                                               "a part of a price", parts,
-                                               error);
+    json_object_foreach ((json_t *)price, part, value)
+        if (word_index(parts, part) < 0)
+            return json_file_unknown(file, JSON_PATH("prices", key, part),
+                                     "a part of a price", parts, error);
     const json_t *ns =
         json_is_object(price) ? json_object_get(price, "ns") : price;
     const json_t *low = json_object_get(price, "low");
@@ -124,9 +115,9 @@ read_prices(struct reading *reading, const struct json_file *file,
     if (!json_is_object(object))
         return json_file_expect(file, JSON_PATH("prices"), object, error,
                                 "an object");
-    json_object_foreach(
-        (json_t *)object, key,
-        value) if (!read_price(reading, file, key, value, error)) return false;
+    json_object_foreach ((json_t *)object, key, value)
+        if (!read_price(reading, file, key, value, error))
+            return false;
     return true;
 }
 
@@ -160,18 +151,14 @@ read_line(struct reading *reading, const struct json_file *file,
 }
 
 static bool
-read_member(struct reading *reading, const struct json_file *file,
-            enum member member, const json_t *value, GError **error)
+read_value(struct reading *reading, const struct json_file *file,
+           enum member member, const json_t *value, GError **error)
 {
     struct machine_file *into = reading->into;
     const char *key = members[member];
     uint64_t number = 0;
 
     switch (member) {
-    case MEMBER_NAME:
-        return json_file_string(file, key, value, &into->name, error);
-    case MEMBER_SUMMARY:
-        return json_file_string(file, key, value, &into->summary, error);
     case MEMBER_ARCH:
         return read_arch(reading, file, value, error);
     case MEMBER_RAM:
@@ -198,8 +185,6 @@ read_member(struct reading *reading, const struct json_file *file,
         return true;
     case MEMBER_PRICES:
         return read_prices(reading, file, value, error);
-    case MEMBER_BASED_ON:
-    case MEMBER_SOURCE:
     case MEMBER_COUNT:
         return true;
     }
@@ -207,38 +192,20 @@ read_member(struct reading *reading, const struct json_file *file,
 }
 
 static bool
-read_file(struct reading *reading, const char *path, GError **error)
+read_member(void *data, const struct json_file *file, size_t member,
+            const json_t *value, GError **error)
 {
-    struct json_file file;
-    const char *key;
-    json_t *value;
+    struct reading *reading = data;
 
-    if (!json_file_load(&file, path, error))
-        return false;
-    g_checksum_update(reading->digest, (const guchar *)file.text, -1);
-    g_autofree char *base = NULL;
-    bool ok = catalog_base(reading->catalog, "machine", &file, &reading->depth,
-                           &base, error) &&
-              (!base || read_file(reading, base, error));
-    json_object_foreach(file.root, key, value)
-    {
-        int member = word_index(members, key);
-        if (ok && member < 0)
-            ok = json_file_unknown(&file, JSON_PATH(key),
-                                   "a member of a machine", members, error);
-        ok = ok && read_member(reading, &file, (enum member)member,
-                               json_bare(value), error);
-        if (!ok)
-            break;
-        reading->seen[member] = true;
-    }
-    json_file_clear(&file);
-    return ok;
+    reading->seen[member] = true;
+    return read_value(reading, file, (enum member)member, json_bare(value),
+                      error);
 }
 
-static bool
-check_complete(const struct reading *reading, const char *path, GError **error)
+static const char *
+find_missing(const void *data)
 {
+    const struct reading *reading = data;
     const char *missing = NULL;
 
     for (size_t i = MEMBER_ARCH; i < MEMBER_COUNT; i++)
@@ -247,36 +214,30 @@ check_complete(const struct reading *reading, const char *path, GError **error)
     for (size_t i = 0; i < CHARGE_COUNT; i++)
         if (!reading->priced[i])
             missing = charge_names[i];
-    if (missing)
-        return sim_fail(error, SIM_ERROR_FAILED,
-                        "%s:1:1: expected a value for \"%s\" here or in the "
-                        "machine it is based on, found none",
-                        path, missing);
-    return true;
+    return missing;
 }
+
+static const struct catalog_kind machine_kind = {
+    .name = "machine",
+    .folder = "machines",
+    .file_noun = "machine",
+    .members = members,
+    .read = read_member,
+    .missing = find_missing,
+};
 
 struct machine_file *
 machine_file_load(const struct catalog *catalog, const char *spec,
                   GError **error)
 {
-    g_autofree char *path = catalog_path(catalog, "machine", spec, error);
-
-    if (!path)
-        return NULL;
     struct machine_file *into = g_new0(struct machine_file, 1);
-    g_autoptr(GChecksum) digest = g_checksum_new(G_CHECKSUM_SHA256);
-    struct reading reading = {
-        .catalog = catalog, .into = into, .digest = digest};
-    if (!read_file(&reading, path, error) ||
-        !check_complete(&reading, path, error)) {
+    struct reading reading = {.into = into};
+
+    if (!catalog_read(catalog, &machine_kind, spec, &reading, &into->labels,
+                      error)) {
         machine_file_free(into);
         return NULL;
     }
-    if (!into->name)
-        into->name = g_path_get_basename(spec);
-    if (!into->summary)
-        into->summary = g_strdup("");
-    into->digest = g_strdup(g_checksum_get_string(digest));
     return into;
 }
 
@@ -285,8 +246,6 @@ machine_file_free(void *data)
 {
     struct machine_file *file = data;
 
-    g_free(file->name);
-    g_free(file->summary);
-    g_free(file->digest);
+    catalog_labels_clear(&file->labels);
     g_free(file);
 }

@@ -6,15 +6,12 @@
 
 #include "mm/arch.h"
 #include "mm/counters.h"
+#include "sim/catalog.h"
 
 #include <glib.h>
 
-struct catalog;
-
 struct machine_file {
-    char *name;
-    char *summary;
-    char *digest;  // of the texts that it was read from
+    struct catalog_labels labels;
     const struct arch *arch;
     uint64_t ram_bytes, kernel_image_bytes, swap_bytes;
     uint32_t cpu_count, l1_line_bytes;

@@ -173,10 +173,10 @@ set_defaults(struct setup *setup, const struct kernel_file *kernel,
 {
     int width = machine->arch->is_64bit ? KERNEL_FILE_64 : KERNEL_FILE_32;
 
-    setup->kernel_name = kernel->name;
-    setup->machine_name = machine->name;
-    setup->kernel_digest = kernel->digest;
-    setup->machine_digest = machine->digest;
+    setup->kernel_name = kernel->labels.name;
+    setup->machine_name = machine->labels.name;
+    setup->kernel_digest = kernel->labels.digest;
+    setup->machine_digest = machine->labels.digest;
     setup->price_ps = machine->price_ps;
     setup->config = (struct machine_config){
         .arch = machine->arch,

@@ -58,7 +58,7 @@ append_setup(GString *out, const json_t *result)
                            number_of(config, "reserved_bytes") >> 20,
                            number_of(config, "cpu_count"));
     g_string_append(out, "policy");
-    json_object_foreach(json_object_get(config, "policy"), key, value)
+    json_object_foreach (json_object_get(config, "policy"), key, value)
         g_string_append_printf(out, " %s=%s", key, json_string_value(value));
     g_string_append(out, "\n\n");
 }
@@ -74,8 +74,7 @@ append_counters(GString *out, const json_t *result)
 
     g_string_append_printf(out, "%-*s%*s\n", NAME_COLUMNS, "counter",
                            NUMBER_COLUMNS, "count");
-    json_object_foreach(json_object_get(result, "counters"), key, value)
-    {
+    json_object_foreach (json_object_get(result, "counters"), key, value) {
         if (json_integer_value(value) == 0)
             continue;
         g_string_append_printf(out, "%-*s", NAME_COLUMNS, key);
@@ -98,8 +97,9 @@ append_victims(GString *out, const json_t *result)
     if (json_array_size(victims) == 0)
         return;
     g_string_append(out, "\nkilled for want of memory: task");
-    json_array_foreach(victims, i, task) g_string_append_printf(
-        out, " %" PRIu64, (uint64_t)json_integer_value(task));
+    json_array_foreach (victims, i, task)
+        g_string_append_printf(out, " %" PRIu64,
+                               (uint64_t)json_integer_value(task));
     g_string_append_c(out, '\n');
 }
 
@@ -112,8 +112,7 @@ append_memory(GString *out, const json_t *result)
 
     g_string_append_printf(out, "\n%-*s%*s%*s\n", NAME_COLUMNS, "memory",
                            NUMBER_COLUMNS, "peak", NUMBER_COLUMNS, "end");
-    json_object_foreach(json_object_get(result, "end"), key, value)
-    {
+    json_object_foreach (json_object_get(result, "end"), key, value) {
         if (json_integer_value(value) == 0 && number_of(peak, key) == 0)
             continue;
         g_string_append_printf(out, "%-*s", NAME_COLUMNS, key);
@@ -135,8 +134,7 @@ append_marks(GString *out, const json_t *result)
     g_string_append_printf(out, "\n%-*s%*s%*s\n", NAME_COLUMNS, "mark",
                            NUMBER_COLUMNS, "count", NUMBER_COLUMNS,
                            "per second");
-    json_object_foreach(marks, key, value)
-    {
+    json_object_foreach (marks, key, value) {
         g_string_append_printf(out, "%-*s", NAME_COLUMNS, key);
         append_grouped(out, number_of(value, "count"));
         g_string_append_printf(
@@ -190,8 +188,7 @@ append_profile(GString *out, const json_t *result)
     const char *key;
     json_t *value;
 
-    json_object_foreach(time, key, value)
-    {
+    json_object_foreach (time, key, value) {
         struct share share = {key, (uint64_t)json_integer_value(value)};
         bool is_sum = strcmp(key, "elapsed") == 0 || strcmp(key, "user") == 0 ||
                       strcmp(key, "system") == 0;

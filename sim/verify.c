@@ -865,7 +865,7 @@ verify_setup(struct setup *setup, struct catalog *catalog, bool *is_exact,
         return false;
     ram = g_strdup_printf("%" PRIu64, page_floor(MAX(ram_bytes, 1 << 28)));
     const struct setup_choice choices[] = {
-        {SETUP_KERNEL, NULL, kernel->name},
+        {SETUP_KERNEL, NULL, kernel->labels.name},
         {SETUP_MACHINE, NULL, "x86-64"},
         {SETUP_RAM, NULL, ram},
         {SETUP_CPUS, NULL, "1"},

@@ -247,8 +247,7 @@ check_sources(const char *file, const char *key, const json_t *value)
                               0,
                           "%s: %s has no source", file, key);
     }
-    json_object_foreach((json_t *)value, name, member)
-    {
+    json_object_foreach ((json_t *)value, name, member) {
         if (json_is_object(member))
             check_sources(file, name, member);
         else
@@ -360,7 +359,7 @@ START_TEST(a_users_file_changes_what_it_names_and_keeps_the_rest)
     const struct kernel_file *file =
         catalog_kernel(&catalog, in_folder("k.json"), &error);
     ck_assert_msg(file != NULL, "%s", error ? error->message : "");
-    ck_assert_str_eq(file->name, "mine");
+    ck_assert_str_eq(file->labels.name, "mine");
     ck_assert_str_eq(wanted(file, "gap", KERNEL_FILE_64), "linear");
     ck_assert_str_eq(wanted(file, "zero-page", KERNEL_FILE_64), "refcounted");
     ck_assert_uint_eq(file->kernel.max_map_count, 7);

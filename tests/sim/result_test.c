@@ -46,8 +46,7 @@ check_keys(const json_t *object, const char *const *keys)
     json_t *value;
     size_t i = 0;
 
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         ck_assert_msg(keys[i] != NULL, "%s is one key too many", key);
         ck_assert_str_eq(key, keys[i++]);
     }
@@ -105,10 +104,10 @@ START_TEST(costs_add_up_and_so_do_faults_and_frames)
     const char *key;
     json_t *value;
 
-    json_object_foreach(time, key, value) if (strcmp(key, "elapsed") != 0 &&
-                                              strcmp(key, "user") != 0 &&
-                                              strcmp(key, "system") != 0) sum +=
-        json_integer_value(value);
+    json_object_foreach (time, key, value)
+        if (strcmp(key, "elapsed") != 0 && strcmp(key, "user") != 0 &&
+            strcmp(key, "system") != 0)
+            sum += json_integer_value(value);
     ck_assert_int_eq(sum,
                      integer_at(time, "user") + integer_at(time, "system"));
     ck_assert_int_eq(integer_at(time, "elapsed"), sum);
@@ -212,8 +211,7 @@ value_at(const json_t *object, const char *name)
     const char *key;
     json_t *value;
 
-    json_object_foreach((json_t *)object, key, value)
-    {
+    json_object_foreach ((json_t *)object, key, value) {
         size_t length = strlen(key);
         if (strcmp(key, name) == 0)
             return value;
