@@ -19,7 +19,8 @@ static const struct option_spec output_options[] = {
 static const struct option_spec record_options[] = {
     {"with", 0, "TOOL", "perf or strace (default: perf if it may be used)"},
     {"buffer", 0, "SIZE", "of every CPU, for perf's events (default 16M)"},
-    {"output", 'o', "TRACE", "file to write (default: COMMAND.trace.zst)"},
+    {"output", 'o', "TRACE", "file to write (default: standard "
+     "output; the command's then goes to standard error)"},
     HELP, END};
 static const struct option_spec import_options[] = {
     {"from", 0, "FORMAT", "perf (the text of perf script), strace or lackey"},

@@ -6,6 +6,7 @@
 #include "sim/record.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define DEFAULT_BUFFER "16M"
 
@@ -16,10 +17,10 @@ check_wishes(const struct arguments *arguments,
     if (arguments->positional->len == 0)
         return sim_fail(error, SIM_ERROR_USAGE,
                         "record needs a command: vmsim record -- COMMAND...");
-    if (wishes->output && strcmp(wishes->output, "-") == 0)
+    if (!wishes->output && isatty(STDOUT_FILENO))
         return sim_fail(error, SIM_ERROR_USAGE,
-                        "record cannot write its trace to standard output: "
-                        "that is the command's");
+                        "the trace would go to the terminal: name a file with "
+                        "-o");
     if (wishes->tool && strcmp(wishes->tool, "perf") != 0 &&
         strcmp(wishes->tool, "strace") != 0)
         return sim_fail_unknown(error, "recorder", wishes->tool,
@@ -40,13 +41,7 @@ command_record(const struct command *command, char **argv, GError **error)
             .tool = arguments_value(&arguments, "with"),
             .buffer = arguments_value(&arguments, "buffer"),
         };
-        g_autofree char *name = NULL;
         ok = check_wishes(&arguments, &wishes, error);
-        if (ok && !wishes.output) {
-            g_autofree char *program =
-                g_path_get_basename(arguments.positional->pdata[0]);
-            wishes.output = name = g_strconcat(program, ".trace.zst", NULL);
-        }
         if (!wishes.buffer)
             wishes.buffer = DEFAULT_BUFFER;
         g_ptr_array_add(arguments.positional, NULL);

@@ -1,6 +1,7 @@
 /*
  * The stages of a recording:
  *
+ *   open     where the trace goes, before any time is spent
  *   choose   perf if tracing the kernel is allowed, else strace
  *   run      TOOL ... -- env COMMAND, without huge pages and address
  *            randomisation, which the program's own exec then starts in: perf
@@ -10,13 +11,20 @@
  *
  * No shell takes part.  The tools' files lie in a folder of their own that goes
  * when everything is done.  Ctrl-C ends the command and the recording, not us:
- * signals are taken one by one while a child runs.
+ * signals are taken one by one while a child runs, and what comes later is
+ * dropped.
+ *
+ * A trace that goes to standard output, or to a pipe, is made in the folder
+ * first, because it is read again to tell about it.  What the command writes to
+ * standard output then goes to standard error.
  */
 #include "sim/record.h"
 
 #include "sim/error.h"
+#include "sim/output.h"
 #include "traces/import.h"
 #include "traces/trace.h"
+#include "traces/trace_copy.h"
 #include "traces/trace_info.h"
 
 #include <errno.h>
@@ -37,8 +45,10 @@
 
 struct recorder {
     const struct record_wishes *wishes;
-    char *folder;  // temporary
-    char *data;    // what the tool writes, in it
+    bool has_stream;  // the trace goes where it cannot be read again
+    char *folder;     // temporary
+    char *data;       // what the tool writes, in it
+    char *trace;      // what the importer writes
     sigset_t old_signals;
     int status;  // of the command, as waitpid says
 };
@@ -58,6 +68,17 @@ set_up_child(gpointer data)
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }
 
+/* The same of the tool that runs the command. */
+static void
+set_up_command(gpointer data)
+{
+    const struct recorder *recorder = data;
+
+    set_up_child(data);
+    if (record_uses_standard_output(recorder->wishes))
+        dup2(STDERR_FILENO, STDOUT_FILENO);
+}
+
 static void
 block_signals(struct recorder *recorder, sigset_t *watched)
 {
@@ -67,6 +88,34 @@ block_signals(struct recorder *recorder, sigset_t *watched)
     sigaddset(watched, SIGTERM);
     sigaddset(watched, SIGHUP);
     sigprocmask(SIG_BLOCK, watched, &recorder->old_signals);
+}
+
+/* A second Ctrl-C, while the trace is made, does not lose it either. */
+static void
+unblock_signals(const struct recorder *recorder, const sigset_t *watched)
+{
+    const struct timespec none = {0};
+
+    while (sigtimedwait(watched, NULL, &none) > 0)
+        continue;
+    sigprocmask(SIG_SETMASK, &recorder->old_signals, NULL);
+}
+
+/* To the tool and to what it started, as a terminal's Ctrl-C goes to all of
+ * them: strace leaves it to the command. */
+static void
+pass_signal(GPid tool, int number)
+{
+    g_autofree char *path =
+        g_strdup_printf("/proc/%d/task/%d/children", tool, tool);
+    g_autofree char *children = NULL;
+
+    if (g_file_get_contents(path, &children, NULL, NULL)) {
+        g_auto(GStrv) ids = g_strsplit(children, " ", -1);
+        for (char **id = ids; *id && **id; id++)
+            kill((pid_t)g_ascii_strtoll(*id, NULL, 10), number);
+    }
+    kill(tool, number);
 }
 
 /* A terminal's Ctrl-C reaches the child without us, kill(1) only us. */
@@ -79,7 +128,7 @@ wait_for(GPid pid, const sigset_t *watched)
         siginfo_t info;
         int number = sigwaitinfo(watched, &info);
         if (number > 0 && number != SIGCHLD && info.si_code <= 0)
-            kill(pid, number);
+            pass_signal(pid, number);
     }
     return status;
 }
@@ -95,7 +144,7 @@ run_tool(struct recorder *recorder, GPtrArray *argv, const sigset_t *watched,
     if (!g_spawn_async(NULL, (char **)argv->pdata, NULL,
                        G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD |
                            G_SPAWN_CHILD_INHERITS_STDIN,
-                       set_up_child, recorder, &pid, &failure))
+                       set_up_command, recorder, &pid, &failure))
         return sim_fail(error, SIM_ERROR_FAILED, "%s", failure->message);
     recorder->status = wait_for(pid, watched);
     return true;
@@ -228,7 +277,7 @@ run_strace(struct recorder *recorder, const sigset_t *watched, GError **error)
               "mlockall,mlock2,remap_file_pages,shmat,shmdt,process_madvise,"
               "clone,clone3,fork,vfork,execve,execveat,wait4,setuid,setreuid,"
               "setresuid,exit,exit_group",
-              "-e", "signal=none", "--", NULL);
+              "--", NULL);
     add_command(argv, recorder);
     return run_tool(recorder, argv, watched, error);
 }
@@ -304,7 +353,8 @@ command_text(const struct record_wishes *wishes)
 }
 
 static bool
-import_data(struct recorder *recorder, const char *tool, GError **error)
+import_data(struct recorder *recorder, const char *tool,
+            struct trace_writer *writer, GError **error)
 {
     g_autofree char *command = command_text(recorder->wishes);
     g_autofree char *note =
@@ -314,21 +364,13 @@ import_data(struct recorder *recorder, const char *tool, GError **error)
     struct utsname name;
     bool is_perf = strcmp(tool, "perf") == 0;
     struct import_options options = {.default_uid = getuid(), .note = note};
-    struct trace_writer *writer =
-        trace_writer_open(recorder->wishes->output, error);
 
-    if (!writer)
-        return false;
     if (uname(&name) == 0 && !is_perf)
         options.kernel = name.release;
     g_autoptr(GPtrArray) paths = g_ptr_array_new();
     g_ptr_array_add(paths, recorder->data);
-    bool ok = is_perf ? import_perf_data(recorder, &options, writer, error)
-                      : import_strace(paths, &options, writer, error);
-    if (ok)
-        return trace_writer_close(writer, error);
-    trace_writer_abandon(writer);
-    return false;
+    return is_perf ? import_perf_data(recorder, &options, writer, error)
+                   : import_strace(paths, &options, writer, error);
 }
 
 static void
@@ -350,7 +392,7 @@ tell_status(const struct recorder *recorder, double seconds)
 static bool
 tell(const struct recorder *recorder, GError **error)
 {
-    const char *path = recorder->wishes->output;
+    const char *path = recorder->trace;
     struct trace *trace = trace_open(path, error);
     struct trace_info info;
     GStatBuf file = {0};
@@ -361,7 +403,8 @@ tell(const struct recorder *recorder, GError **error)
     }
     g_stat(path, &file);
     tell_status(recorder, (double)(info.last_ns - info.first_ns) / 1e9);
-    g_printerr("trace        %s, %" PRIu64 " KiB, %" PRIu64 " events\n", path,
+    g_printerr("trace        %s, %" PRIu64 " KiB, %" PRIu64 " events\n",
+               recorder->has_stream ? "passed on" : path,
                (uint64_t)file.st_size / 1024, trace->event_count);
     g_printerr("ran          %" PRIu64 " processes, %" PRIu64 " threads\n",
                info.process_count, info.thread_count);
@@ -371,25 +414,74 @@ tell(const struct recorder *recorder, GError **error)
             g_str_has_prefix(comment, "# recorded: "))
             g_printerr("%s\n", comment + strlen("# "));
     }
-    g_printerr("next         vmsim info %s\n"
-               "             vmsim replay %s --check\n",
-               path, path);
+    if (!recorder->has_stream)
+        g_printerr("next         vmsim info %s\n"
+                   "             vmsim replay %s --check\n",
+                   path, path);
     trace_free(trace);
     return true;
 }
 
+/* Run the command and write the trace; the writer is done with. */
 static bool
-record_in(struct recorder *recorder, const char *tool, GError **error)
+make_trace(struct recorder *recorder, const char *tool,
+           struct trace_writer *writer, GError **error)
 {
-    sigset_t watched;
     bool is_perf = strcmp(tool, "perf") == 0;
+    sigset_t watched;
 
     block_signals(recorder, &watched);
-    bool ok = is_perf ? run_perf(recorder, &watched, error)
-                      : run_strace(recorder, &watched, error);
-    ok = ok && import_data(recorder, tool, error);
-    sigprocmask(SIG_SETMASK, &recorder->old_signals, NULL);
-    return ok && tell(recorder, error);
+    bool ok = (is_perf ? run_perf(recorder, &watched, error)
+                       : run_strace(recorder, &watched, error)) &&
+              import_data(recorder, tool, writer, error);
+    if (ok)
+        ok = trace_writer_close(writer, error);
+    else
+        trace_writer_abandon(writer);
+    unblock_signals(recorder, &watched);
+    return ok;
+}
+
+static bool
+pass_on(const struct recorder *recorder, GError **error)
+{
+    struct trace_writer *writer =
+        trace_writer_open(recorder->wishes->output, error);
+
+    if (!writer)
+        return false;
+    if (trace_copy(recorder->trace, writer, error))
+        return trace_writer_close(writer, error);
+    trace_writer_abandon(writer);
+    return false;
+}
+
+static bool
+record_in(struct recorder *recorder, GError **error)
+{
+    const char *output = recorder->wishes->output;
+
+    recorder->has_stream = output_is_stream(output);
+    recorder->data = g_build_filename(recorder->folder, "data", NULL);
+    recorder->trace = recorder->has_stream
+                          ? g_build_filename(recorder->folder, "trace", NULL)
+                          : g_strdup(output);
+    struct trace_writer *writer = trace_writer_open(recorder->trace, error);
+    if (!writer)
+        return false;
+    const char *tool = choose_tool(recorder->wishes, error);
+    if (!tool) {
+        trace_writer_abandon(writer);
+        return false;
+    }
+    return make_trace(recorder, tool, writer, error) && tell(recorder, error) &&
+           (!recorder->has_stream || pass_on(recorder, error));
+}
+
+bool
+record_uses_standard_output(const struct record_wishes *wishes)
+{
+    return !wishes->output || strcmp(wishes->output, "-") == 0;
 }
 
 bool
@@ -401,17 +493,16 @@ record_run(const struct record_wishes *wishes, GError **error)
     if (!has_tool(wishes->command[0]))
         return sim_fail(error, SIM_ERROR_FAILED, "%s: no such program",
                         wishes->command[0]);
-    const char *tool = choose_tool(wishes, error);
-    if (!tool)
-        return false;
     recorder.folder = g_dir_make_tmp("vmsim-record-XXXXXX", &failure);
     if (!recorder.folder)
         return sim_fail(error, SIM_ERROR_FAILED, "%s", failure->message);
-    recorder.data = g_build_filename(recorder.folder, "data", NULL);
-    bool ok = record_in(&recorder, tool, error);
+    bool ok = record_in(&recorder, error);
     g_unlink(recorder.data);
+    if (recorder.has_stream)
+        g_unlink(recorder.trace);
     g_rmdir(recorder.folder);
     g_free(recorder.data);
+    g_free(recorder.trace);
     g_free(recorder.folder);
     return ok;
 }

@@ -30,12 +30,14 @@
 enum { RECORDS_MAX = 1 << 27 };
 
 #define KERNEL_HEADER "# os release : "
+#define HEADER_BORDER "# ========"
 
 /* ---- load ---- */
 
 struct loader {
     struct perf_recording *recording;
     GString *name;
+    bool is_in_header;  // between its two borders
 };
 
 struct perf_recording *
@@ -93,6 +95,8 @@ static void
 note_header(struct loader *loader, const char *line)
 {
     struct perf_recording *recording = loader->recording;
+    if (g_str_has_prefix(line, HEADER_BORDER))
+        loader->is_in_header = !loader->is_in_header;
     recording->has_switches |= strstr(line, "context_switch = 1") != NULL;
     if (recording->kernel || !g_str_has_prefix(line, KERNEL_HEADER))
         return;
@@ -107,6 +111,8 @@ load_line(struct trace_text *text, void *data)
     struct loader *loader = data;
     if (*text->at == '#')
         note_header(loader, text->at);
+    else if (loader->is_in_header)
+        return true;  // a command of several lines
     if (!trace_text_next(text))
         return true;
 
@@ -351,7 +357,7 @@ perf_recording_finish(struct perf_recording *recording)
 struct perf_recording *
 perf_recording_load(GPtrArray *paths, GError **error)
 {
-    struct loader loader = {perf_recording_new(), g_string_new(NULL)};
+    struct loader loader = {perf_recording_new(), g_string_new(NULL), false};
     bool ok = true;
     for (guint i = 0; ok && i < paths->len; i++)
         ok = import_read_lines(paths->pdata[i], load_line, &loader, error);

@@ -172,6 +172,16 @@ START_TEST(the_header_names_the_kernel_and_the_totals)
 }
 END_TEST
 
+/* perf's header shows the command as it was written. */
+START_TEST(a_command_of_several_lines_is_no_event)
+{
+    assert_imports("# ========\n# os release : 6.18.1\n"
+                   "# cmdline : perf record -- python3 -c import os\n"
+                   "os.fork() \n# event : name = x\n# ========\n#\n" IMAGE,
+                   IMAGE_LINES);
+}
+END_TEST
+
 /* clang-format off */
 START_TEST(an_allocation_says_what_a_fault_did)
 {
@@ -533,6 +543,7 @@ main(void)
     tcase_set_timeout(tests, 60);
     tcase_add_test(tests, an_image_becomes_an_exec_and_its_mappings);
     tcase_add_test(tests, the_header_names_the_kernel_and_the_totals);
+    tcase_add_test(tests, a_command_of_several_lines_is_no_event);
     tcase_add_test(tests, an_allocation_says_what_a_fault_did);
     tcase_add_test(tests, touches_join_only_if_nothing_lies_between);
     tcase_add_test(tests, a_child_has_the_names_and_dies_after_its_last_fault);
