@@ -6,6 +6,7 @@
 #pragma once
 
 #include "mm/gap.h"
+#include "mm/merge.h"
 #include "mm/pagetable.h"
 #include "mm/vma.h"
 
@@ -121,14 +122,6 @@ int vma_split(struct vma *vma, uint64_t addr, bool new_above);
  * given new flags.  Returns the VMA that now covers the range, or NULL when
  * nothing merged (nothing changed).
  */
-enum merge_caller {
-    MERGE_BY_MMAP,
-    MERGE_BY_BRK,
-    MERGE_BY_MPROTECT,
-    MERGE_BY_MREMAP,
-    MERGE_BY_MADVISE,
-    MERGE_BY_MLOCK,
-};
 struct merge_request {
     struct mm *mm;
     enum merge_caller caller;
@@ -152,11 +145,6 @@ struct vma *vma_merge(const struct merge_request *request);
 int vma_modify_flags(struct vma *vma, uint64_t start, uint64_t end,
                      uint32_t new_flags, enum merge_caller caller,
                      struct vma **result);
-
-/* mm/merge.c: the predicate of the `merge` axis.  May a range with these
- * facts join `neighbour`, which lies before it (below) or after it? */
-bool merge_allowed(const struct merge_request *request,
-                   const struct vma *neighbour, bool neighbour_is_below);
 
 /* mm/aspace.c: life. */
 struct mm *mm_create(struct machine *machine);  // NULL: no memory

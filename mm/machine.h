@@ -8,6 +8,7 @@
 #include "mm/check.h"
 #include "mm/counters.h"
 #include "mm/kernel.h"
+#include "mm/merge.h"
 #include "mm/page.h"
 #include "mm/policy.h"
 #include "mm/slab.h"
@@ -116,6 +117,7 @@ struct machine {
     uint64_t now_ns;               // functional clock, set by the driver
 
     struct mm_counters counters;
+    struct merge_tally merges;     // for whoever asks what was exercised
     uint64_t charges[CHARGE_COUNT];
     uint64_t gauge[GAUGE_COUNT];
     uint64_t peak[GAUGE_COUNT];        // free_bytes: the smallest

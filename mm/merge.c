@@ -55,10 +55,45 @@ identity_of_vma(const struct vma *vma)
                              was_forked(vma->chain, vma->anon_depth)};
 }
 
-static bool
-equal_or_none(struct identity a, struct identity b)
+/* Two that fit: whose identity the joined VMA has. */
+static enum merge_verdict
+fitting(struct identity range, struct identity neighbour)
 {
-    return !a.family || !b.family || a.family == b.family;
+    if (!range.family)
+        return neighbour.family ? MERGE_FITS_NEIGHBOUR_HAS : MERGE_FITS_BARE;
+    return neighbour.family ? MERGE_FITS_SAME : MERGE_FITS_RANGE_HAS;
+}
+
+/* 2.6.7: equal, or one has none. */
+static enum merge_verdict
+judge_linear(struct identity range, struct identity neighbour)
+{
+    if (range.family && neighbour.family && range.family != neighbour.family)
+        return MERGE_REFUSED_OTHER_FAMILY;
+    return fitting(range, neighbour);
+}
+
+/* 3.0: only into a neighbour that has an identity of its own, or no identity
+ * on either side. */
+static enum merge_verdict
+judge_singular(struct identity range, struct identity neighbour)
+{
+    if (range.family && range.family != neighbour.family)
+        return MERGE_REFUSED_OTHER_FAMILY;
+    if (!range.family && neighbour.family && neighbour.forked)
+        return MERGE_REFUSED_FORKED;
+    return fitting(range, neighbour);
+}
+
+static enum merge_verdict
+judge_fork_child(struct identity range, struct identity neighbour)
+{
+    enum merge_verdict verdict = judge_linear(range, neighbour);
+
+    if ((verdict == MERGE_FITS_RANGE_HAS && range.forked) ||
+        (verdict == MERGE_FITS_NEIGHBOUR_HAS && neighbour.forked))
+        return MERGE_REFUSED_FORKED;
+    return verdict;
 }
 
 static bool
@@ -71,9 +106,9 @@ pgoff_is_linear(const struct merge_request *request, const struct vma *vma,
            vma->pgoff;
 }
 
-/* What every era demands. */
-static bool
-facts_agree(const struct merge_request *request, const struct vma *vma,
+/* What every era demands; fits: nothing is against it so far. */
+static enum merge_verdict
+judge_facts(const struct merge_request *request, const struct vma *vma,
             bool vma_is_below)
 {
     uint32_t upper_gap_bytes = !vma_is_below ? vma->gap_below_bytes
@@ -82,24 +117,31 @@ facts_agree(const struct merge_request *request, const struct vma *vma,
                                    : 0;
 
     if ((request->flags | vma->flags) & VM_SPECIAL)
-        return false;
+        return MERGE_REFUSED_SPECIAL;
     if ((request->flags ^ vma->flags) & ~(uint32_t)VM_MAYBE_GUARD)
-        return false;
-    if (request->file != vma->file || upper_gap_bytes)
-        return false;
-    return !request->file || pgoff_is_linear(request, vma, vma_is_below);
+        return MERGE_REFUSED_FLAGS;
+    if (request->file != vma->file)
+        return MERGE_REFUSED_FILE;
+    if (upper_gap_bytes)
+        return MERGE_REFUSED_GAP;
+    if (request->file && !pgoff_is_linear(request, vma, vma_is_below))
+        return MERGE_REFUSED_PGOFF;
+    return MERGE_FITS_BARE;
 }
 
-/* The eras that ignore pgoff and identity, under a reverse map that does
- * not. */
-static bool
-rmap_agrees(const struct merge_request *request, const struct vma *vma,
-            bool vma_is_below)
+/* The eras that ignore pgoff and identity, unless the reverse map does not. */
+static enum merge_verdict
+judge_by_rmap(const struct merge_request *request, const struct vma *vma,
+              bool vma_is_below)
 {
+    struct identity range = identity_of_range(request);
+    struct identity neighbour = identity_of_vma(vma);
+
     if (!request->mm->machine->policy.rmap->needs_linear_vmas)
-        return true;
-    return pgoff_is_linear(request, vma, vma_is_below) &&
-           equal_or_none(identity_of_range(request), identity_of_vma(vma));
+        return fitting(range, neighbour);
+    if (!pgoff_is_linear(request, vma, vma_is_below))
+        return MERGE_REFUSED_PGOFF;
+    return judge_linear(range, neighbour);
 }
 
 static bool
@@ -127,26 +169,6 @@ caller_maps_anonymous(const struct merge_request *request)
                               request->caller == MERGE_BY_BRK);
 }
 
-/* 3.0: only into a neighbour that has an identity of its own, or no identity
- * on either side. */
-static bool
-identities_fit_singular(struct identity range, struct identity neighbour)
-{
-    if (range.family && neighbour.family)
-        return range.family == neighbour.family;
-    return range.family == neighbour.family ||
-           (neighbour.family && !neighbour.forked);
-}
-
-static bool
-identities_fit_fork_child(struct identity range, struct identity neighbour)
-{
-    if (range.family && neighbour.family)
-        return range.family == neighbour.family;
-    return !(range.family && range.forked) &&
-           !(neighbour.family && neighbour.forked);
-}
-
 /* Since the maple tree brk looks for its VMA from the start of the heap on:
  * what lies below, the bss, is never extended. */
 static bool
@@ -157,37 +179,49 @@ is_below_heap(const struct merge_request *request, const struct vma *neighbour)
            neighbour->end <= request->mm->brk_start;
 }
 
-bool
-merge_allowed(const struct merge_request *request, const struct vma *neighbour,
-              bool neighbour_is_below)
+/* Whether this call merges at all, in the eras where that depends. */
+static bool
+caller_merges(const struct merge_request *request, bool neighbour_is_below)
 {
-    struct identity range = identity_of_range(request);
-    struct identity other = identity_of_vma(neighbour);
-
-    if (!facts_agree(request, neighbour, neighbour_is_below) ||
-        (neighbour_is_below && is_below_heap(request, neighbour)))
-        return false;
     switch (request->mm->machine->policy.merge) {
     case MERGE_MMAP_ONLY:
-        return caller_maps_anonymous(request) && neighbour_is_below &&
-               rmap_agrees(request, neighbour, neighbour_is_below);
+        return caller_maps_anonymous(request) && neighbour_is_below;
     case MERGE_OFF:
-        return caller_maps_anonymous(request) &&
-               rmap_agrees(request, neighbour, neighbour_is_below);
+        return caller_maps_anonymous(request);
     case MERGE_FLAGS:
-        return caller_merges_by_flags(request, neighbour_is_below) &&
-               rmap_agrees(request, neighbour, neighbour_is_below);
+        return caller_merges_by_flags(request, neighbour_is_below);
     case MERGE_LINEAR:
-        return pgoff_is_linear(request, neighbour, neighbour_is_below) &&
-               equal_or_none(range, other);
     case MERGE_SINGULAR:
-        return pgoff_is_linear(request, neighbour, neighbour_is_below) &&
-               identities_fit_singular(range, other);
     case MERGE_FORK_CHILD:
-        return pgoff_is_linear(request, neighbour, neighbour_is_below) &&
-               identities_fit_fork_child(range, other);
+        return true;
     }
     return false;
+}
+
+enum merge_verdict
+merge_judge(const struct merge_request *request, const struct vma *neighbour,
+            bool neighbour_is_below)
+{
+    enum merge_policy policy = request->mm->machine->policy.merge;
+    struct identity range = identity_of_range(request);
+    struct identity other = identity_of_vma(neighbour);
+    enum merge_verdict verdict =
+        judge_facts(request, neighbour, neighbour_is_below);
+
+    if (!merge_fits(verdict))
+        return verdict;
+    if (neighbour_is_below && is_below_heap(request, neighbour))
+        return MERGE_REFUSED_BSS;
+    if (!caller_merges(request, neighbour_is_below))
+        return MERGE_REFUSED_CALLER;
+    if (policy == MERGE_MMAP_ONLY || policy == MERGE_OFF ||
+        policy == MERGE_FLAGS)
+        return judge_by_rmap(request, neighbour, neighbour_is_below);
+    if (!pgoff_is_linear(request, neighbour, neighbour_is_below))
+        return MERGE_REFUSED_PGOFF;
+    return policy == MERGE_LINEAR     ? judge_linear(range, other)
+           : policy == MERGE_SINGULAR ? judge_singular(range, other)
+                                      : judge_fork_child(range, other);
 }
 
 bool
@@ -195,7 +229,8 @@ merge_bridge_allowed(const struct merge_request *request,
                      const struct vma *below, const struct vma *above)
 {
     const struct machine *machine = request->mm->machine;
-    bool fits = equal_or_none(identity_of_vma(below), identity_of_vma(above));
+    bool fits = merge_fits(
+        judge_linear(identity_of_vma(below), identity_of_vma(above)));
 
     switch (machine->policy.merge) {
     case MERGE_MMAP_ONLY:

@@ -226,10 +226,50 @@ merge_above(const struct merge_request *request, struct vma *above)
     return above;
 }
 
+/* The neighbour that touches the range, if the range may join it. */
+static struct vma *
+joinable(const struct merge_request *request, struct vma *neighbour,
+         bool is_below)
+{
+    enum merge_verdict verdict;
+
+    if (!neighbour || (is_below ? neighbour->end != request->start
+                                : neighbour->start != request->end))
+        return NULL;
+    verdict = merge_judge(request, neighbour, is_below);
+    request->mm->machine->merges.verdicts[verdict]++;
+    return merge_fits(verdict) ? neighbour : NULL;
+}
+
+static enum merge_shape
+shape_of(const struct merge_request *request, bool joins_below,
+         bool joins_above)
+{
+    const struct vma *mapping = request->mapping;
+
+    if (!mapping)
+        return joins_below && joins_above ? MERGE_NEW_BRIDGES
+               : joins_below              ? MERGE_NEW_TO_BELOW
+                                          : MERGE_NEW_TO_ABOVE;
+    if (request->start != mapping->start)
+        return MERGE_TAIL_TO_ABOVE;
+    if (request->end != mapping->end)
+        return MERGE_HEAD_TO_BELOW;
+    return joins_below && joins_above ? MERGE_WHOLE_BRIDGES
+           : joins_below              ? MERGE_WHOLE_TO_BELOW
+                                      : MERGE_WHOLE_TO_ABOVE;
+}
+
+static void
+tally_shape(const struct merge_request *request, enum merge_shape shape)
+{
+    request->mm->machine->merges.shapes[request->caller][shape]++;
+}
+
 struct vma *
 vma_merge(const struct merge_request *request)
 {
-    struct vma *mapping = request->mapping, *below, *above;
+    struct vma *mapping = request->mapping, *below, *above, *result;
 
     if (mapping) {
         below = request->start == mapping->start ? mapping->prev : NULL;
@@ -238,17 +278,20 @@ vma_merge(const struct merge_request *request)
         below = request->prev;
         above = below ? below->next : request->mm->first;
     }
-    if (below &&
-        (below->end != request->start || !merge_allowed(request, below, true)))
-        below = NULL;
-    if (above &&
-        (above->start != request->end || !merge_allowed(request, above, false)))
+    below = joinable(request, below, true);
+    above = joinable(request, above, false);
+    if (below && above && !merge_bridge_allowed(request, below, above)) {
+        request->mm->machine->merges.verdicts[MERGE_REFUSED_BRIDGE]++;
         above = NULL;
-    if (below && above && !merge_bridge_allowed(request, below, above))
-        above = NULL;
-    if (below)
-        return merge_below(request, below, above);
-    return above ? merge_above(request, above) : NULL;
+    }
+    if (!below && !above)
+        return NULL;
+    enum merge_shape shape = shape_of(request, below != NULL, above != NULL);
+    result = below ? merge_below(request, below, above)
+                   : merge_above(request, above);
+    if (result)
+        tally_shape(request, shape);
+    return result;
 }
 
 void
@@ -269,12 +312,12 @@ vma_extend(struct vma *vma, uint64_t new_end)
         .chain = vma->chain,
         .anon_depth = vma->anon_depth,
     };
-    bool joins = mm->machine->kernel.version >= MREMAP_MERGES_VERSION && next &&
-                 next->start == new_end &&
-                 merge_allowed(&request, next, false) &&
+    bool joins = mm->machine->kernel.version >= MREMAP_MERGES_VERSION &&
+                 joinable(&request, next, false) &&
                  merge_bridge_allowed(&request, vma, next) &&
                  take_identity(vma, &request, next);
 
+    tally_shape(&request, joins ? MERGE_NEW_BRIDGES : MERGE_NEW_TO_BELOW);
     if (!joins) {
         set_end(vma, new_end);
         return;

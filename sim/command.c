@@ -66,7 +66,8 @@ static const struct option_spec sweep_options[] = {
     HELP, END};
 static const struct option_spec verify_options[] = {
     {"random", 0, "COUNT", "carry out so many random operations instead"},
-    {"seed", 0, "S", "of the random operations (default 1)"},
+    {"seed", 0, "S|FIRST-LAST", "of the random operations (default 1); a range "
+     "runs COUNT for each and tells what happened rarely in all"},
     {"output", 'o', "TRACE", "minimal trace of a difference (default: standard "
      "output)"},
     HELP, END};

@@ -14,6 +14,11 @@
 #include <unistd.h>
 
 #define PROGRAM_EVENTS 500  // of one random program
+#define RARE_COUNT     50   // what happened less often is told
+
+struct seeds {
+    uint64_t first, last;
+};
 
 struct plan {
     struct catalog catalog;
@@ -135,32 +140,48 @@ verify_lines(const struct plan *plan, GPtrArray *lines,
     return ok;
 }
 
+/* What the operations have exercised; of several seeds, also what is rare. */
 static bool
-finish(const struct plan *plan, const struct verify_coverage *coverage,
-       GError **error)
+finish(const struct verify_coverage *coverage, bool has_seeds, GError **error)
 {
     g_autoptr(GString) out = g_string_new(NULL);
 
-    (void)plan;
     coverage_append(out, coverage);
-    g_string_append_printf(out, "%10" PRIu64 "  events, no difference\n",
+    if (has_seeds)
+        coverage_append_rare(out, coverage, RARE_COUNT);
+    g_string_append_printf(out, "%" PRIu64 " events, no difference\n",
                            coverage->event_count);
     return output_write(NULL, out, error);
 }
 
+/* Programs until `count` operations were carried out: some of their lines are
+ * skipped. */
 static bool
 verify_random(const struct plan *plan, uint64_t count, uint64_t seed,
               struct verify_coverage *coverage, GError **error)
 {
+    uint64_t end = coverage->event_count + count;
     bool is_root = geteuid() == 0;
 
-    for (uint64_t done = 0; done < count; done += PROGRAM_EVENTS) {
-        size_t events = MIN(count - done, PROGRAM_EVENTS);
+    for (uint64_t i = 0; coverage->event_count < end; i++) {
+        size_t events = MIN(end - coverage->event_count, PROGRAM_EVENTS);
         g_autoptr(GPtrArray) lines =
-            random_program(seed << 32 | done, events, geteuid(), is_root);
-        if (!verify_lines(plan, lines, coverage, error))
+            random_program(seed << 32 | i, events, geteuid(), is_root);
+        if (!verify_lines(plan, lines, coverage, error)) {
+            g_prefix_error(error, "seed %" PRIu64 ": ", seed);
             return false;
+        }
     }
+    return true;
+}
+
+static bool
+verify_seeds(const struct plan *plan, const struct seeds *seeds, uint64_t count,
+             struct verify_coverage *coverage, GError **error)
+{
+    for (uint64_t seed = seeds->first; seed <= seeds->last; seed++)
+        if (!verify_random(plan, count, seed, coverage, error))
+            return false;
     return true;
 }
 
@@ -177,36 +198,44 @@ verify_file(const struct plan *plan, const char *path,
     return verify_lines(plan, lines, coverage, error);
 }
 
+/* "S" or "FIRST-LAST". */
 static bool
-parse_option(const struct arguments *arguments, const char *name,
-             uint64_t *value, GError **error)
+parse_seeds(const char *text, struct seeds *seeds, GError **error)
 {
-    const char *text = arguments_value(arguments, name);
+    g_auto(GStrv) ends = g_strsplit(text ? text : "1", "-", 2);
 
-    if (!text || parse_number(text, value))
+    if (parse_number(ends[0], &seeds->first) &&
+        parse_number(ends[1] ? ends[1] : ends[0], &seeds->last) &&
+        seeds->first <= seeds->last && seeds->last <= UINT32_MAX)
         return true;
     return sim_fail(error, SIM_ERROR_USAGE,
-                    "expected a number for --%s, found \"%s\"", name, text);
+                    "expected a number or FIRST-LAST below 4294967296 for "
+                    "--seed, found \"%s\"",
+                    text);
 }
 
 static bool
 run(struct plan *plan, const struct arguments *arguments, GError **error)
 {
-    uint64_t count = 0, seed = 1;
-    bool is_random = arguments_has(arguments, "random");
+    const char *count_text = arguments_value(arguments, "random");
+    struct seeds seeds;
+    uint64_t count = 0;
 
-    if (!parse_option(arguments, "random", &count, error) ||
-        !parse_option(arguments, "seed", &seed, error))
+    if (count_text && !parse_number(count_text, &count))
+        return sim_fail(error, SIM_ERROR_USAGE,
+                        "expected a number for --random, found \"%s\"",
+                        count_text);
+    if (!parse_seeds(arguments_value(arguments, "seed"), &seeds, error))
         return false;
-    if (arguments->positional->len != (is_random ? 0 : 1))
+    if (arguments->positional->len != (count_text ? 0 : 1))
         return sim_fail(error, SIM_ERROR_USAGE,
                         "verify takes one trace, or --random COUNT");
     say_setup(plan);
     struct verify_coverage *coverage = coverage_new();
-    bool ok = is_random ? verify_random(plan, count, seed, coverage, error)
-                        : verify_file(plan, arguments->positional->pdata[0],
-                                      coverage, error);
-    ok = ok && finish(plan, coverage, error);
+    bool ok = count_text ? verify_seeds(plan, &seeds, count, coverage, error)
+                         : verify_file(plan, arguments->positional->pdata[0],
+                                       coverage, error);
+    ok = ok && finish(coverage, seeds.first != seeds.last, error);
     coverage_free(coverage);
     return ok;
 }

@@ -46,7 +46,6 @@ struct verify {
     const struct verify_wishes *wishes;
     GPtrArray *workers;  // struct worker *, by task serial; NULL: gone
     GArray *refusals;    // struct host_refusal: of the current touch
-    GArray *ranges;      // of the acting address space before the call
     int *files;          // descriptors, by trace file
     uint64_t memory_limit_bytes;
     struct mm_counters before;
@@ -624,7 +623,7 @@ count_coverage(struct verify *verify, const struct operation *op)
     const struct mm_counters *counters = &verify->replay->machine->counters;
 
     if (verify->wishes->coverage)
-        coverage_call(verify->wishes->coverage, op, verify->ranges,
+        coverage_call(verify->wishes->coverage, op,
                       counters->fault_zero_break_count -
                           verify->before.fault_zero_break_count);
 }
@@ -679,21 +678,6 @@ open_files(struct verify *verify)
     return true;
 }
 
-/* Ranges of the address space that the next event acts on. */
-static void
-note_ranges(struct verify *verify)
-{
-    const struct replay *replay = verify->replay;
-    const struct trace_event *event = &g_array_index(
-        replay->trace->events, struct trace_event, replay->next_event);
-    const struct task *task =
-        event->task == TRACE_NONE ? NULL : replay->tasks[event->task];
-
-    g_clear_pointer(&verify->ranges, g_array_unref);
-    if (verify->wishes->coverage && task && task->mm)
-        verify->ranges = coverage_ranges(task->mm);
-}
-
 /* Events that may want memory for every page of their length are refused
  * before anybody tries. */
 static bool
@@ -732,7 +716,6 @@ run_events(struct verify *verify)
     while (replay->next_event < count && verify->difference->len == 0 &&
            !verify->error && check_length(verify)) {
         verify->before = replay->machine->counters;
-        note_ranges(verify);
         replay_run(replay, replay->next_event + 1, UINT64_MAX);
     }
 }
@@ -780,11 +763,12 @@ verify_trace(const struct trace *trace, const struct setup *setup,
     if (open_files(&verify))
         run_events(&verify);
     fill_result(&verify, result);
+    if (wishes->coverage)
+        coverage_end_run(wishes->coverage, &verify.replay->machine->merges);
     state_close(&verify.reader);
     g_string_free(verify.difference, TRUE);
     g_array_unref(verify.refusals);
     g_array_unref(verify.observer.runs);
-    g_clear_pointer(&verify.ranges, g_array_unref);
     g_ptr_array_unref(verify.workers);
     g_free(verify.files);
     replay_close(verify.replay);

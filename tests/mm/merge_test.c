@@ -189,6 +189,68 @@ START_TEST(splits_and_merges_are_counted)
 }
 END_TEST
 
+/* What a script's last call adds to the tally, once. */
+static const struct {
+    const char *before, *call;
+    enum merge_caller caller;
+    enum merge_shape shape;  // MERGE_SHAPE_COUNT: joins nothing
+    enum merge_verdict verdict;
+} tallies[] = {
+    {"m0+1w m2+1w", "m1+1w", MERGE_BY_MMAP, MERGE_NEW_BRIDGES, MERGE_FITS_BARE},
+    {"m0+2w", "m2+2w", MERGE_BY_MMAP, MERGE_NEW_TO_BELOW, MERGE_FITS_BARE},
+    {"m2+2w", "m0+2w", MERGE_BY_MMAP, MERGE_NEW_TO_ABOVE, MERGE_FITS_BARE},
+    {"m0+4w p2+2r", "p1+1r", MERGE_BY_MPROTECT, MERGE_TAIL_TO_ABOVE,
+     MERGE_FITS_BARE},
+    {"m0+4w p2+2r", "p2+1w", MERGE_BY_MPROTECT, MERGE_HEAD_TO_BELOW,
+     MERGE_FITS_BARE},
+    {"m0+3w p1+1r", "p1+1w", MERGE_BY_MPROTECT, MERGE_WHOLE_BRIDGES,
+     MERGE_FITS_BARE},
+    {"m0+4w l2+2", "L2+2", MERGE_BY_MLOCK, MERGE_WHOLE_TO_BELOW,
+     MERGE_FITS_RANGE_HAS},
+    {"m0+4w d0+2", "D0+2", MERGE_BY_MADVISE, MERGE_WHOLE_TO_ABOVE,
+     MERGE_FITS_BARE},
+    {"m0+2w m8+2w", "v8>2+2", MERGE_BY_MREMAP, MERGE_NEW_TO_BELOW,
+     MERGE_FITS_BARE},
+    {"m0+2w t0+2", "m2+2w", MERGE_BY_MMAP, MERGE_NEW_TO_BELOW,
+     MERGE_FITS_NEIGHBOUR_HAS},
+    {"m0+4w t0+4 p2+2r", "p2+2w", MERGE_BY_MPROTECT, MERGE_WHOLE_TO_BELOW,
+     MERGE_FITS_SAME},
+    {"n0+4w p2+2r t0+2", "p0+2r", MERGE_BY_MPROTECT, MERGE_WHOLE_TO_ABOVE,
+     MERGE_FITS_RANGE_HAS},
+    {"m0+2w t0+2 m3+2w t3+2", "m2+1w", MERGE_BY_MMAP, MERGE_NEW_TO_BELOW,
+     MERGE_REFUSED_BRIDGE},
+    {"m0+2w", "m2+2r", MERGE_BY_MMAP, MERGE_SHAPE_COUNT, MERGE_REFUSED_FLAGS},
+    {"f0+2r", "m2+2r", MERGE_BY_MMAP, MERGE_SHAPE_COUNT, MERGE_REFUSED_FILE},
+    {"m0+2w m8+2w t8+2", "v8>2+2", MERGE_BY_MREMAP, MERGE_SHAPE_COUNT,
+     MERGE_REFUSED_PGOFF},
+    {"m0+2w t0+2 F", "m2+2w", MERGE_BY_MMAP, MERGE_SHAPE_COUNT,
+     MERGE_REFUSED_FORKED},
+    {"m0+2w m3+2w t0+2 t3+2 m2+1w p3+2r", "p3+2w", MERGE_BY_MPROTECT,
+     MERGE_SHAPE_COUNT, MERGE_REFUSED_OTHER_FAMILY},
+};
+
+START_TEST(what_a_range_joins_and_why_not_is_tallied)
+{
+    struct machine_config config = scene_config(kernel_fixture_6_18);
+    struct scene scene = scene_create(&config);
+    const struct merge_tally *tally = &scene.machine->merges;
+
+    scene_run(&scene, tallies[_i].before);
+    struct merge_tally before = *tally;
+    scene_run(&scene, tallies[_i].call);
+    for (int caller = 0; caller < MERGE_CALLER_COUNT; caller++)
+        for (int shape = 0; shape < MERGE_SHAPE_COUNT; shape++)
+            ck_assert_uint_eq(tally->shapes[caller][shape] -
+                                  before.shapes[caller][shape],
+                              caller == (int)tallies[_i].caller &&
+                                  shape == (int)tallies[_i].shape);
+    ck_assert_uint_ge(tally->verdicts[tallies[_i].verdict] -
+                          before.verdicts[tallies[_i].verdict],
+                      1);
+    scene_destroy(&scene);
+}
+END_TEST
+
 START_TEST(a_guard_flag_does_not_part_neighbours_and_stays)
 {
     struct machine_config config = scene_config(kernel_fixture_6_18);
@@ -256,6 +318,8 @@ main(void)
                    flags_ask_for_place_and_identity_where_rmap_needs_them);
     tcase_add_loop_test(tcase, splits_and_merges_are_counted, 0,
                         (int)G_N_ELEMENTS(counts));
+    tcase_add_loop_test(tcase, what_a_range_joins_and_why_not_is_tallied, 0,
+                        (int)G_N_ELEMENTS(tallies));
     tcase_add_test(tcase, a_guard_flag_does_not_part_neighbours_and_stays);
     tcase_add_test(tcase, room_kept_below_a_vma_keeps_the_one_below_apart);
     tcase_add_test(tcase, special_mappings_stay_alone);

@@ -114,9 +114,14 @@ START_TEST(verify_wants_one_trace_or_a_count)
     struct outcome outcome = run_vmsim("verify", NULL);
     ck_assert_int_eq(outcome.status, 2);
     outcome_clear(&outcome);
-    outcome = run_vmsim("verify", "--random", "many", NULL);
-    ck_assert_int_eq(outcome.status, 2);
-    outcome_clear(&outcome);
+    static const char *const wrong[][2] = {
+        {"many", "1"}, {"9", "2-1"}, {"9", "1-"}, {"9", "1-4294967296"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        outcome = run_vmsim("verify", "--random", wrong[i][0], "--seed",
+                            wrong[i][1], NULL);
+        ck_assert_int_eq(outcome.status, 2);
+        outcome_clear(&outcome);
+    }
     leave_folder();
 }
 END_TEST
