@@ -10,10 +10,20 @@
 #include "sim/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+struct output {
+    FILE *stream;
+    char *name;       // for messages
+    char *path;       // what the file becomes; NULL: a stream
+    char *temporary;  // what it is until then
+};
 
 static bool
 is_standard_output(const char *path)
@@ -32,34 +42,100 @@ output_is_stream(const char *path)
 }
 
 static bool
-write_stream(FILE *stream, const char *name, const GString *text,
-             GError **error)
+fail(const struct output *output, GError **error)
 {
-    if (fwrite(text->str, 1, text->len, stream) == text->len &&
-        fflush(stream) == 0)
-        return true;
-    return sim_fail(error, SIM_ERROR_FAILED, "%s: %s", name, g_strerror(errno));
+    return sim_fail(error, SIM_ERROR_FAILED, "%s: %s", output->name,
+                    g_strerror(errno));
+}
+
+static FILE *
+open_stream(struct output *output, const char *path)
+{
+    if (is_standard_output(path))
+        return stdout;
+    if (output_is_stream(path))
+        return fopen(path, "w");
+    char *target = realpath(path, NULL);
+    output->path = g_strdup(target ? target : path);
+    output->temporary = g_strconcat(output->path, ".XXXXXX", NULL);
+    free(target);
+    int fd = g_mkstemp_full(output->temporary, O_WRONLY | O_CLOEXEC, 0666);
+    if (fd < 0)
+        g_clear_pointer(&output->temporary, g_free);
+    return fd < 0 ? NULL : fdopen(fd, "w");
+}
+
+static void
+free_output(struct output *output)
+{
+    if (output->temporary)
+        g_unlink(output->temporary);
+    g_free(output->temporary);
+    g_free(output->path);
+    g_free(output->name);
+    g_free(output);
+}
+
+struct output *
+output_open(const char *path, GError **error)
+{
+    struct output *output = g_new0(struct output, 1);
+
+    output->name =
+        g_strdup(is_standard_output(path) ? "standard output" : path);
+    output->stream = open_stream(output, path);
+    if (output->stream)
+        return output;
+    fail(output, error);
+    free_output(output);
+    return NULL;
+}
+
+bool
+output_append(struct output *output, const char *text, size_t length,
+              GError **error)
+{
+    return fwrite(text, 1, length, output->stream) == length ||
+           fail(output, error);
+}
+
+static bool
+appear(struct output *output)
+{
+    if (g_rename(output->temporary, output->path) != 0)
+        return false;
+    g_clear_pointer(&output->temporary, g_free);
+    return true;
+}
+
+bool
+output_close(struct output *output, GError **error)
+{
+    bool ok = fflush(output->stream) == 0 && (!output->path || appear(output));
+
+    if (!ok)
+        fail(output, error);
+    output_abandon(output);
+    return ok;
+}
+
+void
+output_abandon(struct output *output)
+{
+    if (output->stream != stdout)
+        fclose(output->stream);
+    free_output(output);
 }
 
 bool
 output_write(const char *path, const GString *text, GError **error)
 {
-    g_autoptr(GError) io_error = NULL;
+    struct output *output = output_open(path, error);
 
-    if (is_standard_output(path))
-        return write_stream(stdout, "standard output", text, error);
-    if (output_is_stream(path)) {
-        FILE *stream = fopen(path, "w");
-        if (!stream)
-            return sim_fail(error, SIM_ERROR_FAILED, "%s: %s", path,
-                            g_strerror(errno));
-        bool ok = write_stream(stream, path, text, error);
-        fclose(stream);
-        return ok;
-    }
-    char *target = realpath(path, NULL);
-    bool ok = g_file_set_contents(target ? target : path, text->str,
-                                  (gssize)text->len, &io_error);
-    free(target);
-    return ok || sim_fail(error, SIM_ERROR_FAILED, "%s", io_error->message);
+    if (!output)
+        return false;
+    if (output_append(output, text->str, text->len, error))
+        return output_close(output, error);
+    output_abandon(output);
+    return false;
 }

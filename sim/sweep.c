@@ -1,268 +1,269 @@
 /*
- * Cells, the thread pool that runs them, and the file they end in.
+ * The plan of a sweep, the threads that carry it out, and the file it ends in.
+ *
+ * Of a run that is not under way no more stays in memory than where its result
+ * is in the journal.
  */
 #include "sim/sweep.h"
 
 #include "mm/host_memory.h"
-#include "sim/axes.h"
+#include "sim/cells.h"
 #include "sim/error.h"
 #include "sim/idle_axes.h"
 #include "sim/journal.h"
 #include "sim/output.h"
 #include "sim/result.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-#define CELL_COUNT_MAX 10000000
-
-struct cell {
-    const struct trace *trace;
-    struct setup setup;
-    bool has_recorded_rules;
-    char *key;
-    char *line;  // the result
-    GError *error;
-};
-
-/* What the workers share; only `done` and the journal change. */
-struct pool {
+/* A sweep under way. */
+struct plan {
     const struct sweep *sweep;
-    struct journal *journal;  // NULL: standard output
-    size_t count;
+    struct cells cells;
+    struct journal *journal;
+    struct journal_place *places;  // of results, by cell
     bool shows_progress;
-    int done;
-    GAsyncQueue *host_memories;  // of finished runs, for the next ones
+    GMutex mutex;  // of what follows
+    size_t next;   // cell to be run, or found in the journal
+    size_t done;
+    size_t failed;  // lowest cell that failed; SIZE_MAX: none
+    GError *error;  // why
 };
-
-static void
-free_cells(GArray *cells)
-{
-    for (size_t i = 0; i < cells->len; i++) {
-        struct cell *cell = &g_array_index(cells, struct cell, i);
-        g_free(cell->key);
-        g_free(cell->line);
-        g_clear_error(&cell->error);
-    }
-    g_array_unref(cells);
-}
-
-/* Everything that the result depends on. */
-static char *
-cell_key(const struct sweep *sweep, const struct cell *cell)
-{
-    json_t *config = setup_json(&cell->setup, NULL);
-    g_autofree char *text = result_line(config);
-    g_autofree char *all =
-        g_strdup_printf("%s %s %s %s %s %s %d %" PRIu64 " %d", VMSIM_VERSION,
-                        cell->trace->content_sha256, cell->trace->path, text,
-                        cell->setup.kernel_digest, cell->setup.machine_digest,
-                        sweep->wishes.check, sweep->wishes.timeline.every,
-                        sweep->wishes.timeline.is_ms);
-
-    json_decref(config);
-    return g_compute_checksum_for_string(G_CHECKSUM_SHA256, all, -1);
-}
-
-static GArray *
-make_cells(const struct sweep *sweep, GError **error)
-{
-    size_t runs = axes_count(sweep->axes);
-
-    if (runs > CELL_COUNT_MAX / MAX(sweep->traces->len, 1)) {
-        sim_fail(error, SIM_ERROR_USAGE, "the sweep has more than %d cells",
-                 CELL_COUNT_MAX);
-        return NULL;
-    }
-    GArray *cells = g_array_new(FALSE, TRUE, sizeof(struct cell));
-    for (size_t i = 0; i < runs * sweep->traces->len; i++) {
-        struct cell cell = {.trace = sweep->traces->pdata[i / runs]};
-        g_autoptr(GArray) choices = axes_choices(sweep->axes, i % runs);
-        if (!setup_create(&cell.setup, sweep->catalog,
-                          (const struct setup_choice *)(void *)choices->data,
-                          choices->len, sweep->seed, error)) {
-            free_cells(cells);
-            return NULL;
-        }
-        cell.has_recorded_rules =
-            run_has_recorded_rules(cell.trace, &cell.setup, sweep->catalog);
-        cell.key = cell_key(sweep, &cell);
-        g_array_append_val(cells, cell);
-    }
-    return cells;
-}
-
-static void
-append_choices(GString *out, const GArray *choices)
-{
-    static const char *const names[] = {"kernel", "machine", "ram",
-                                        "cpus",   "swap",    "schedule"};
-
-    for (size_t i = 0; i < choices->len; i++) {
-        const struct setup_choice *choice =
-            &g_array_index(choices, struct setup_choice, i);
-        g_string_append_printf(
-            out, " %s=%s", choice->name ? choice->name : names[choice->kind],
-            choice->value);
-    }
-}
 
 bool
 sweep_dry_run(const struct sweep *sweep, GString *out, GError **error)
 {
-    size_t runs = axes_count(sweep->axes);
-    GArray *cells = make_cells(sweep, error);
+    struct cells cells;
+    struct cell cell;
+    size_t made = 0;
 
-    if (!cells)
+    if (!cells_init(&cells, sweep, error))
         return false;
-    for (size_t i = 0; i < cells->len; i++) {
-        const struct cell *cell = &g_array_index(cells, struct cell, i);
-        g_autoptr(GArray) choices = axes_choices(sweep->axes, i % runs);
-        g_string_append(out, cell->trace->path);
-        append_choices(out, choices);
-        if (cell->setup.refusal)
-            g_string_append_printf(out, " refused: %s", cell->setup.refusal);
+    for (; made < cells.count && cell_make(&cell, &cells, made, error);
+         made++) {
+        g_string_append(out, cell.trace->path);
+        cell_append_choices(out, &cells, made);
+        if (cell.setup.refusal)
+            g_string_append_printf(out, " refused: %s", cell.setup.refusal);
         g_string_append_c(out, '\n');
     }
-    free_cells(cells);
-    return true;
+    cells_finish(&cells);
+    return made == cells.count;
 }
 
-static void
-run_cell(gpointer data, gpointer user_data)
-{
-    struct cell *cell = data;
-    struct pool *pool = user_data;
-    struct host_memory *memory = g_async_queue_try_pop(pool->host_memories);
+/* ---- before the runs ---- */
 
-    if (!memory)
-        memory = host_memory_create();
-    cell->setup.config.host_memory = memory;
-    json_t *result = run_trace(cell->trace, &cell->setup, &pool->sweep->wishes,
-                               cell->has_recorded_rules, NULL, &cell->error);
-
-    g_async_queue_push(pool->host_memories, memory);
-    if (result) {
-        cell->line = result_line(result);
-        if (pool->journal)
-            journal_append(pool->journal, cell->key, cell->line, &cell->error);
-        json_decref(result);
-    }
-    int done = g_atomic_int_add(&pool->done, 1) + 1;
-    if (pool->shows_progress)
-        g_printerr("\r%d of %zu runs", done, pool->count);
-}
-
-/* Runs that the journal has are taken from it. */
-static void
-run_cells(const struct sweep *sweep, GArray *cells, struct journal *journal)
-{
-    struct pool pool = {.sweep = sweep,
-                        .journal = journal,
-                        .count = cells->len,
-                        .host_memories = g_async_queue_new_full(
-                            (GDestroyNotify)host_memory_destroy),
-                        .shows_progress = isatty(STDERR_FILENO)};
-    GThreadPool *threads =
-        g_thread_pool_new(run_cell, &pool, (int)sweep->jobs, TRUE, NULL);
-
-    for (size_t i = 0; i < cells->len; i++) {
-        struct cell *cell = &g_array_index(cells, struct cell, i);
-        const char *known = journal ? journal_find(journal, cell->key) : NULL;
-        if (known) {
-            cell->line = g_strdup(known);
-            g_atomic_int_inc(&pool.done);
-        } else {
-            g_thread_pool_push(threads, cell, NULL);
-        }
-    }
-    g_thread_pool_free(threads, FALSE, TRUE);  // waits for every run
-    g_async_queue_unref(pool.host_memories);
-    if (pool.shows_progress)
-        g_printerr("\n");
-}
-
-/* All lines in product order, or the first error. */
+/* Make every cell once: nothing runs before all are known to be right. */
 static bool
-collect(const GArray *cells, GString *out, size_t *mismatched, GError **error)
-{
-    for (size_t i = 0; i < cells->len; i++) {
-        struct cell *cell = &g_array_index(cells, struct cell, i);
-        if (cell->error) {
-            g_propagate_error(error, g_steal_pointer(&cell->error));
-            return false;
-        }
-        json_t *result = json_loads(cell->line, 0, NULL);
-        const json_t *check = json_object_get(result, "check");
-        if (json_integer_value(json_object_get(check, "mismatch_count")) > 0)
-            (*mismatched)++;
-        json_decref(result);
-        g_string_append_printf(out, "%s\n", cell->line);
-    }
-    return true;
-}
-
-/* Each sentence once. */
-static void
-warn(const struct sweep *sweep, const GArray *cells)
+look_at_cells(struct plan *plan, GError **error)
 {
     g_autoptr(GHashTable) said =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    struct cell cell;
 
-    for (size_t i = 0; i < cells->len; i++) {
-        char *text =
-            setup_substitutions(&g_array_index(cells, struct cell, i).setup);
+    for (size_t i = 0; i < plan->cells.count; i++) {
+        if (!cell_make(&cell, &plan->cells, i, error))
+            return false;
+        char *text = setup_substitutions(&cell.setup);
         if (text && g_hash_table_add(said, text))
             g_printerr("vmsim: %s\n", text);
     }
-    for (size_t i = 0; i < sweep->traces->len; i++)
-        idle_axes_warn(sweep->traces->pdata[i], sweep->axes);
+    for (size_t i = 0; i < plan->sweep->traces->len; i++)
+        idle_axes_warn(plan->sweep->traces->pdata[i], plan->sweep->axes);
+    return true;
+}
+
+/* Results that the journal has are taken from it. */
+static bool
+look_into_journal(struct plan *plan, GError **error)
+{
+    struct cell cell;
+
+    plan->places = g_new0(struct journal_place, plan->cells.count);
+    for (size_t i = 0; i < plan->cells.count; i++) {
+        if (!cell_make(&cell, &plan->cells, i, error))
+            return false;
+        plan->places[i] = journal_find(plan->journal, cell.key);
+        plan->done += plan->places[i].length > 0;
+    }
+    if (plan->done > 0)
+        g_printerr("vmsim: %zu of %zu runs are in %s.journal\n", plan->done,
+                   plan->cells.count, plan->sweep->output);
+    return true;
+}
+
+/* ---- the runs ---- */
+
+/* The next cell without a result; SIZE_MAX: none is left, or one failed. */
+static size_t
+take_cell(struct plan *plan)
+{
+    size_t index = SIZE_MAX;
+
+    g_mutex_lock(&plan->mutex);
+    while (plan->next < plan->cells.count &&
+           plan->places[plan->next].length > 0)
+        plan->next++;
+    if (plan->next < plan->cells.count && !plan->error)
+        index = plan->next++;
+    g_mutex_unlock(&plan->mutex);
+    return index;
+}
+
+static struct journal_place
+run_cell(const struct plan *plan, size_t index, struct host_memory *memory,
+         GError **error)
+{
+    struct journal_place place = {0};
+    struct cell cell;
+
+    if (!cell_make(&cell, &plan->cells, index, error))
+        return place;
+    cell.setup.config.host_memory = memory;
+    json_t *result = run_trace(cell.trace, &cell.setup, &plan->sweep->wishes,
+                               cell.has_recorded_rules, NULL, error);
+    if (!result)
+        return place;
+    g_autofree char *line = result_line(result);
+    json_decref(result);
+    return journal_append(plan->journal, cell.key, line, error);
+}
+
+/* Cells are taken in order, so all below one that failed are or will be done:
+ * the lowest one does not depend on the number of workers. */
+static void
+note_done(struct plan *plan, size_t index, struct journal_place place,
+          GError *error)
+{
+    g_mutex_lock(&plan->mutex);
+    plan->places[index] = place;
+    plan->done++;
+    if (error && index < plan->failed) {
+        plan->failed = index;
+        g_clear_error(&plan->error);
+        plan->error = g_steal_pointer(&error);
+    }
+    if (plan->shows_progress)
+        g_printerr("\r%zu of %zu runs", plan->done, plan->cells.count);
+    g_mutex_unlock(&plan->mutex);
+    g_clear_error(&error);
+}
+
+static gpointer
+work(gpointer data)
+{
+    struct plan *plan = data;
+    struct host_memory *memory = host_memory_create();
+    size_t index;
+
+    while ((index = take_cell(plan)) != SIZE_MAX) {
+        GError *error = NULL;
+        struct journal_place place = run_cell(plan, index, memory, &error);
+        note_done(plan, index, place, error);
+    }
+    host_memory_destroy(memory);
+    return NULL;
 }
 
 static bool
-finish(const struct sweep *sweep, const GArray *cells, GError **error)
+run_cells(struct plan *plan, GError **error)
 {
-    g_autoptr(GString) out = g_string_new(NULL);
+    size_t left = plan->cells.count - plan->done;
+    size_t count = MIN(plan->sweep->jobs, left);
+    g_autofree GThread **threads = g_new(GThread *, count);
+
+    for (size_t i = 0; i < count; i++)
+        threads[i] = g_thread_new("worker", work, plan);
+    for (size_t i = 0; i < count; i++)
+        g_thread_join(threads[i]);
+    if (plan->shows_progress)
+        g_printerr("\n");
+    if (!plan->error)
+        return true;
+    g_propagate_error(error, g_steal_pointer(&plan->error));
+    return false;
+}
+
+/* ---- after the runs ---- */
+
+static bool
+has_mismatch(const char *line)
+{
+    json_t *result = json_loads(line, 0, NULL);
+    const json_t *check = json_object_get(result, "check");
+    json_int_t count =
+        json_integer_value(json_object_get(check, "mismatch_count"));
+
+    json_decref(result);
+    return count > 0;
+}
+
+/* All results in product order. */
+static bool
+copy_results(const struct plan *plan, struct output *output, size_t *mismatched,
+             GError **error)
+{
+    for (size_t i = 0; i < plan->cells.count; i++) {
+        g_autofree char *line =
+            journal_read(plan->journal, plan->places[i], error);
+        if (!line || !output_append(output, line, strlen(line), error) ||
+            !output_append(output, "\n", 1, error))
+            return false;
+        *mismatched += plan->sweep->wishes.check && has_mismatch(line);
+    }
+    return true;
+}
+
+static bool
+write_results(const struct plan *plan, size_t *mismatched, GError **error)
+{
+    struct output *output = output_open(plan->sweep->output, error);
+
+    if (!output)
+        return false;
+    if (copy_results(plan, output, mismatched, error))
+        return output_close(output, error);
+    output_abandon(output);
+    return false;
+}
+
+static bool
+carry_out(struct plan *plan, GError **error)
+{
     size_t mismatched = 0;
 
-    if (!collect(cells, out, &mismatched, error))
+    if (!look_into_journal(plan, error) || !run_cells(plan, error) ||
+        !write_results(plan, &mismatched, error))
         return false;
-    if (!output_write(sweep->output, out, error))
-        return false;
+    journal_remove(plan->journal);
     if (mismatched > 0)
         return sim_fail(error, SIM_ERROR_MISMATCH,
-                        "in %zu of %u runs results differ from the recorded "
+                        "in %zu of %zu runs results differ from the recorded "
                         "ones",
-                        mismatched, cells->len);
+                        mismatched, plan->cells.count);
     return true;
 }
 
 bool
 sweep_run(const struct sweep *sweep, GError **error)
 {
-    struct journal *journal = NULL;
-    GArray *cells = make_cells(sweep, error);
+    struct plan plan = {.sweep = sweep,
+                        .failed = SIZE_MAX,
+                        .shows_progress = isatty(STDERR_FILENO)};
 
-    if (!cells)
+    if (!cells_init(&plan.cells, sweep, error))
         return false;
-    warn(sweep, cells);
-    if (!output_is_stream(sweep->output)) {
-        journal = journal_open(sweep->output, error);
-        if (!journal) {
-            free_cells(cells);
-            return false;
-        }
-    }
-    run_cells(sweep, cells, journal);
-    g_autoptr(GError) failure = NULL;
-    bool ok = finish(sweep, cells, &failure);
-    if (journal)
-        journal_close(journal, ok || g_error_matches(failure, SIM_ERROR,
-                                                     SIM_ERROR_MISMATCH));
-    if (!ok)
-        g_propagate_error(error, g_steal_pointer(&failure));
-    free_cells(cells);
+    g_mutex_init(&plan.mutex);
+    bool is_right = look_at_cells(&plan, error);
+    if (is_right)
+        plan.journal = journal_open(
+            output_is_stream(sweep->output) ? NULL : sweep->output, error);
+    bool ok = plan.journal && carry_out(&plan, error);
+    journal_close(plan.journal);
+    g_free(plan.places);
+    g_mutex_clear(&plan.mutex);
+    cells_finish(&plan.cells);
     return ok;
 }

@@ -6,6 +6,9 @@
 #include <check.h>
 #include <glib/gstdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <sys/wait.h>
 
 /* Check runs every test in a process of its own. */
 static char *folder;
@@ -60,26 +63,56 @@ read_file(const char *name)
     return text;
 }
 
+/* In the child, before it becomes vmsim.  The timer outlives that. */
+static void
+set_limits(gpointer data)
+{
+    const struct limits *limits = data;
+    struct rlimit file = {limits->file_bytes, limits->file_bytes};
+    struct rlimit space = {limits->address_bytes, limits->address_bytes};
+    struct itimerval timer = {
+        .it_value = {.tv_sec = (time_t)(limits->life_us / 1000000),
+                     .tv_usec = (suseconds_t)(limits->life_us % 1000000)},
+    };
+
+    setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+    if (limits->file_bytes > 0)
+        setrlimit(RLIMIT_FSIZE, &file);
+    if (limits->address_bytes > 0)
+        setrlimit(RLIMIT_AS, &space);
+    setitimer(ITIMER_REAL, &timer, NULL);
+}
+
 static struct outcome
-run(GPtrArray *argv)
+run_within(struct limits *limits, GPtrArray *argv)
 {
     struct outcome outcome = {0};
     int wait_status;
 
     ck_assert(g_spawn_sync(folder, (char **)argv->pdata, NULL, G_SPAWN_DEFAULT,
-                           NULL, NULL, &outcome.out, &outcome.err, &wait_status,
-                           NULL));
-    ck_assert_msg(WIFEXITED(wait_status), "vmsim died: %s", outcome.err);
-    outcome.status = WEXITSTATUS(wait_status);
+                           set_limits, limits, &outcome.out, &outcome.err,
+                           &wait_status, NULL));
+    outcome.status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status)
+                                            : -WTERMSIG(wait_status);
+    return outcome;
+}
+
+static struct outcome
+run(GPtrArray *argv)
+{
+    struct limits limits = {0};
+    struct outcome outcome = run_within(&limits, argv);
+
+    ck_assert_msg(outcome.status >= 0, "vmsim died: %s", outcome.err);
     return outcome;
 }
 
 static GPtrArray *
-words_of(const char *argument, va_list more)
+words_of(const char *program, const char *argument, va_list more)
 {
     GPtrArray *argv = g_ptr_array_new();
 
-    g_ptr_array_add(argv, getenv("VMSIM"));
+    g_ptr_array_add(argv, (char *)(program ? program : getenv("VMSIM")));
     for (; argument; argument = va_arg(more, const char *))
         g_ptr_array_add(argv, (char *)argument);
     return argv;
@@ -91,10 +124,23 @@ run_vmsim(const char *argument, ...)
     va_list more;
 
     va_start(more, argument);
-    g_autoptr(GPtrArray) argv = words_of(argument, more);
+    g_autoptr(GPtrArray) argv = words_of(NULL, argument, more);
     va_end(more);
     g_ptr_array_add(argv, NULL);
     return run(argv);
+}
+
+struct outcome
+run_vmsim_within(const struct limits *limits, const char *argument, ...)
+{
+    va_list more;
+    struct limits copy = *limits;
+
+    va_start(more, argument);
+    g_autoptr(GPtrArray) argv = words_of(limits->program, argument, more);
+    va_end(more);
+    g_ptr_array_add(argv, NULL);
+    return run_within(&copy, argv);
 }
 
 void
@@ -110,7 +156,7 @@ replay_result(const char *argument, ...)
     va_list more;
 
     va_start(more, argument);
-    g_autoptr(GPtrArray) argv = words_of(argument, more);
+    g_autoptr(GPtrArray) argv = words_of(NULL, argument, more);
     va_end(more);
     g_ptr_array_insert(argv, 1, (char *)"replay");
     g_ptr_array_add(argv, (char *)"--format=json");

@@ -5,10 +5,19 @@
 
 #include <glib.h>
 #include <jansson.h>
+#include <stdint.h>
 
 struct outcome {
-    int status;  // exit status
+    int status;  // exit status; negative: the signal that ended it
     char *out, *err;
+};
+
+/* What a child may not go beyond; 0: no limit. */
+struct limits {
+    const char *program;     // NULL: vmsim
+    uint64_t file_bytes;     // of a file: it dies where it writes more
+    uint64_t address_bytes;  // of address space
+    uint64_t life_us;        // then it is killed
 };
 
 /* A fresh folder for the test that runs; removed by leave_folder(). */
@@ -22,6 +31,10 @@ char *read_file(const char *name);
 
 /* Run vmsim there; the last argument is NULL. */
 struct outcome run_vmsim(const char *argument, ...) G_GNUC_NULL_TERMINATED;
+/* The same; it may be killed. */
+struct outcome run_vmsim_within(const struct limits *limits,
+                                const char *argument,
+                                ...) G_GNUC_NULL_TERMINATED;
 void outcome_clear(struct outcome *outcome);
 
 /* The JSON result of a replay with these arguments, which must succeed. */

@@ -1,10 +1,9 @@
 /*
- * Sweeps: order, refusals, threads, and going on after an interruption.
+ * Sweeps: order, refusals, threads.
  */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/run_suite.h"
 #include "tests/sim/program.h"
@@ -126,69 +125,6 @@ START_TEST(a_refused_combination_is_a_line_that_says_why)
 }
 END_TEST
 
-/* Keys of the journal are taken from a sweep that failed at its last step:
- * its output is a folder, which nothing can be renamed to. */
-static char *
-journal_of_a_failed_sweep(void)
-{
-    ck_assert_int_eq(g_mkdir_with_parents(in_folder("r.jsonl"), 0755), 0);
-    struct outcome failed = sweep("-j1");
-
-    ck_assert_int_eq(failed.status, 1);
-    ck_assert_int_eq(rmdir(in_folder("r.jsonl")), 0);
-    outcome_clear(&failed);
-    return read_file("r.jsonl.journal");
-}
-
-START_TEST(the_same_command_again_resumes_the_journal)
-{
-    g_autofree char *journal = journal_of_a_failed_sweep();
-    g_auto(GStrv) lines = g_strsplit(journal, "\n", 0);
-    struct outcome whole = sweep("-j1");
-    g_autofree char *expected = read_file("r.jsonl");
-
-    ck_assert_uint_eq(g_strv_length(lines), 33);
-    /* Five lines, the sixth torn; the third is marked to see that it is
-     * taken and not run again. */
-    GString *torn = g_string_new(NULL);
-    for (size_t i = 0; i < 5; i++)
-        g_string_append_printf(torn, "%s\n", lines[i]);
-    g_string_append_len(torn, lines[5], 100);
-    g_string_replace(torn, "\"vmsim\":\"", "\"vmsim\":\"marked ", 1);
-    write_file("r.jsonl.journal", torn->str);
-    g_string_free(torn, TRUE);
-
-    struct outcome resumed = sweep("-j3");
-    g_autofree char *text = read_file("r.jsonl");
-    const char *mark = strstr(text, "marked ");
-    ck_assert_int_eq(resumed.status, 0);
-    ck_assert_ptr_nonnull(mark);
-    g_autoptr(GString) unmarked = g_string_new(text);
-    g_string_replace(unmarked, "marked ", "", 1);
-    ck_assert_str_eq(unmarked->str, expected);
-    ck_assert(!g_file_test(in_folder("r.jsonl.journal"), G_FILE_TEST_EXISTS));
-    outcome_clear(&whole);
-    outcome_clear(&resumed);
-}
-END_TEST
-
-START_TEST(a_journal_of_another_trace_is_of_no_use)
-{
-    g_autofree char *journal = journal_of_a_failed_sweep();
-    g_autoptr(GString) marked = g_string_new(journal);
-
-    g_string_replace(marked, "\"vmsim\":\"", "\"vmsim\":\"marked ", 0);
-    write_file("r.jsonl.journal", marked->str);
-    write_file("a", "#vmtrace 1\n1 start\n1 work 6\n");
-    write_file("b", "#vmtrace 1\n1 start\n1 work 7\n");
-    struct outcome outcome = sweep("-j2");
-    g_autofree char *text = read_file("r.jsonl");
-    ck_assert_int_eq(outcome.status, 0);
-    ck_assert_ptr_null(strstr(text, "marked"));
-    outcome_clear(&outcome);
-}
-END_TEST
-
 START_TEST(a_dry_run_prints_the_cells_and_writes_nothing)
 {
     struct outcome outcome =
@@ -252,8 +188,6 @@ main(void)
     tcase_add_test(tcase, the_number_of_threads_changes_no_byte);
     tcase_add_test(tcase, a_line_is_what_replay_says);
     tcase_add_test(tcase, a_refused_combination_is_a_line_that_says_why);
-    tcase_add_test(tcase, the_same_command_again_resumes_the_journal);
-    tcase_add_test(tcase, a_journal_of_another_trace_is_of_no_use);
     tcase_add_test(tcase, a_dry_run_prints_the_cells_and_writes_nothing);
     tcase_add_test(tcase, an_axis_that_cannot_act_is_told);
     tcase_add_test(tcase,
