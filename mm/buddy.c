@@ -23,8 +23,7 @@
 #include "mm/host_memory.h"
 #include "mm/machine.h"
 
-#define NO_PFN          UINT32_MAX
-#define RECORDS_AT_ONCE (1u << 13)
+#define NO_PFN UINT32_MAX
 
 static bool
 is_free_block(const struct machine *machine, const struct zone *zone,
@@ -73,13 +72,12 @@ unlist_block(struct machine *machine, struct zone *zone, uint32_t pfn,
 static void
 back_records(struct machine *machine, struct zone *zone)
 {
-    uint32_t count = MIN(RECORDS_AT_ONCE, zone->virgin_end - zone->backed);
-
-    if (zone->virgin <= zone->backed)
-        return;
-    host_memory_back(&machine->pages[zone->backed],
-                     count * sizeof(struct page));
-    zone->backed += count;
+    while (zone->backed < zone->virgin) {
+        size_t end = host_memory_back_records(
+            machine->host_memory, zone->backed * sizeof(struct page),
+            zone->virgin_end * sizeof(struct page));
+        zone->backed = (uint32_t)(end / sizeof(struct page));
+    }
 }
 
 /* The smallest free block of at least `order`, off its list. */

@@ -37,6 +37,20 @@ add_chunk(struct machine *machine)
     g_ptr_array_set_size(machine->leaves, (gint)(machine->leaves->len + count));
 }
 
+void
+leaf_put_chunks(struct machine *machine)
+{
+    size_t bytes = leaf_bytes(machine->arch);
+
+    for (guint i = 0; i < machine->leaf_chunks->len; i++) {
+        char *chunk = machine->leaf_chunks->pdata[i];
+
+        for (size_t at = 0; at + bytes <= HOST_CHUNK_BYTES; at += bytes)
+            *(struct leaf *)(void *)(chunk + at) = (struct leaf){0};
+        host_memory_put_chunk(machine->host_memory, chunk);
+    }
+}
+
 struct leaf *
 leaf_create(struct mm *mm, uint64_t base, pfn_t pfn)
 {

@@ -51,16 +51,13 @@ put_host_memory(struct machine *machine)
 {
     bool is_shared = machine->config.host_memory;
 
-    if (is_shared)
+    if (is_shared) {
         clear_page_records(machine);
-    host_memory_put_records(machine->host_memory, machine->pages,
-                            machine->ram_pages * sizeof(struct page));
-    for (guint i = 0; i < machine->leaf_chunks->len; i++)
-        host_memory_put_chunk(machine->host_memory,
-                              machine->leaf_chunks->pdata[i]);
-    g_ptr_array_free(machine->leaf_chunks, TRUE);
-    if (!is_shared)
+        leaf_put_chunks(machine);
+    } else {
         host_memory_destroy(machine->host_memory);
+    }
+    g_ptr_array_free(machine->leaf_chunks, TRUE);
 }
 
 static uint64_t

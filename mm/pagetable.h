@@ -111,6 +111,8 @@ leaf_index(const struct arch *arch, uint64_t addr)
 /* mm/leaf.c: the host object, all entries none; its frame is the caller's. */
 struct leaf *leaf_create(struct mm *mm, uint64_t base, pfn_t pfn);
 void leaf_destroy(struct leaf *leaf);
+/* The machine ends, all its leaves are destroyed: host memory for another. */
+void leaf_put_chunks(struct machine *machine);
 
 /* The root and what comes with it; false: no memory. */
 bool pagetable_init(struct mm *mm);

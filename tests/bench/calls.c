@@ -67,7 +67,7 @@ pair_ns(const struct gap_ops *gap, uint32_t vma_count,
 }
 
 static void
-report_pairs(struct host_memory *memory, bool is_json)
+report_pairs(struct host_memory *memory, const struct measure *measure)
 {
     static const uint32_t vma_counts[] = {10, 1000, 1000000};
 
@@ -76,7 +76,7 @@ report_pairs(struct host_memory *memory, bool is_json)
             g_autofree char *name =
                 g_strdup_printf("mmap+munmap, %s", gap_policies[g]->name);
 
-            measure_print(is_json, &(struct measure_result){
+            measure_print(measure, &(struct measure_result){
                                        .name = name,
                                        .unit = "pair",
                                        .size = vma_counts[i],
@@ -87,7 +87,7 @@ report_pairs(struct host_memory *memory, bool is_json)
 
 /* Fork a process of 1 GiB and end the child, then the parent. */
 static void
-report_process(struct host_memory *memory, bool is_json)
+report_process(struct host_memory *memory, const struct measure *measure)
 {
     double fork_ns[MEASURE_ROUNDS], child_ns[MEASURE_ROUNDS];
     double exit_ns[MEASURE_ROUNDS];
@@ -118,13 +118,13 @@ report_process(struct host_memory *memory, bool is_json)
          0},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(results); i++)
-        measure_print(is_json, &results[i]);
+        measure_print(measure, &results[i]);
 }
 
 /* Write 1 MiB, give it up, take it back, again and again. */
 static void
 report_purge(const struct purge_ops *purge, struct host_memory *memory,
-             bool is_json)
+             const struct measure *measure)
 {
     enum { CYCLE_COUNT = 1000, PAGE_COUNT = 256 };
     struct machine *machine = machine_new(&gap_rb_gap, purge, memory);
@@ -142,7 +142,7 @@ report_purge(const struct purge_ops *purge, struct host_memory *memory,
     }
     double elapsed = measure_now_ns() - start;
     machine_destroy(machine);
-    measure_print(is_json, &(struct measure_result){
+    measure_print(measure, &(struct measure_result){
                                .name = name,
                                .unit = "page",
                                .size = PAGE_COUNT,
@@ -154,13 +154,13 @@ main(int argc, char **argv)
 {
     static const struct purge_ops *const purges[] = {
         &purge_ignore, &purge_dontneed, &purge_free, &purge_vrange_full};
-    bool is_json = measure_begin(argc, argv);
+    struct measure measure = measure_begin(argc, argv);
     struct host_memory *memory = host_memory_create();
 
-    report_pairs(memory, is_json);
-    report_process(memory, is_json);
+    report_pairs(memory, &measure);
+    report_process(memory, &measure);
     for (size_t i = 0; i < G_N_ELEMENTS(purges); i++)
-        report_purge(purges[i], memory, is_json);
+        report_purge(purges[i], memory, &measure);
     host_memory_destroy(memory);
     return 0;
 }

@@ -207,7 +207,8 @@ limit_ns(const struct subject *subject, const uint32_t *pages,
 }
 
 static void
-report(const struct subject *subject, struct host_memory *memory, bool is_json)
+report(const struct subject *subject, struct host_memory *memory,
+       const struct measure *measure)
 {
     double simulated[MEASURE_ROUNDS], limit[MEASURE_ROUNDS];
     g_autofree uint32_t *pages = order_new(subject->order, 1);
@@ -218,7 +219,7 @@ report(const struct subject *subject, struct host_memory *memory, bool is_json)
         limit[i] = limit_ns(subject, pages, frames);
         simulated[i] = simulator_ns(subject, pages, memory);
     }
-    measure_print(is_json,
+    measure_print(measure,
                   &(struct measure_result){.name = subject->name,
                                            .unit = "page",
                                            .size = PAGES,
@@ -241,11 +242,12 @@ main(int argc, char **argv)
         {.name = "touch random", .what = TOUCH_PRESENT, .order = SHUFFLED},
         {.name = "touch zipf 0.99", .what = TOUCH_PRESENT, .order = ZIPF},
     };
-    bool is_json = measure_begin(argc, argv);
+    struct measure measure = measure_begin(argc, argv);
     struct host_memory *memory = host_memory_create();
 
     for (size_t i = 0; i < G_N_ELEMENTS(subjects); i++)
-        report(&subjects[i], memory, is_json);
+        if (measure_wants(&measure, subjects[i].name))
+            report(&subjects[i], memory, &measure);
     host_memory_destroy(memory);
     return 0;
 }

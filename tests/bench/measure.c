@@ -43,22 +43,35 @@ measure_median(double *values)
     return values[MEASURE_ROUNDS / 2];
 }
 
-bool
+struct measure
 measure_begin(int argc, char **argv)
 {
-    if (argc > 1 && strcmp(argv[1], "--json") == 0)
-        return true;
-    printf("%-28s %9s %4s %12s %11s %7s\n", "", "size", "per", "simulator",
-           "limit loop", "ratio");
-    return false;
+    struct measure measure = {0};
+
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--json") == 0)
+            measure.is_json = true;
+        else
+            measure.part = argv[i];
+    if (!measure.is_json)
+        printf("%-28s %9s %4s %12s %11s %7s\n", "", "size", "per", "simulator",
+               "limit loop", "ratio");
+    return measure;
+}
+
+bool
+measure_wants(const struct measure *measure, const char *name)
+{
+    return !measure->part || strstr(name, measure->part);
 }
 
 void
-measure_print(bool is_json, const struct measure_result *result)
+measure_print(const struct measure *measure,
+              const struct measure_result *result)
 {
     bool has_limit = result->limit_ns > 0;
 
-    if (is_json) {
+    if (measure->is_json) {
         printf("{\"name\":\"%s\",\"unit\":\"%s\",\"size\":%" PRIu64
                ",\"ns\":%.3f",
                result->name, result->unit, result->size, result->ns);

@@ -24,6 +24,15 @@ struct measure_result {
     double limit_ns;  // of the limit loop; 0: it has no such thing
 };
 
-/* The table's head; is_json from the command line's --json. */
-bool measure_begin(int argc, char **argv);
-void measure_print(bool is_json, const struct measure_result *result);
+/* What the command line says: --json, and part of the names of what is to be
+ * measured (otherwise everything). */
+struct measure {
+    bool is_json;
+    const char *part;
+};
+
+/* Prints the table's head. */
+struct measure measure_begin(int argc, char **argv);
+bool measure_wants(const struct measure *measure, const char *name);
+void measure_print(const struct measure *measure,
+                   const struct measure_result *result);

@@ -3,7 +3,7 @@
  */
 #include "tests/mm/frames.h"
 
-#include <sys/mman.h>
+#include "mm/host_memory.h"
 
 const struct arch frames_arch_one_zone = {
     .name = "one-zone",
@@ -30,11 +30,9 @@ frames_create(const struct machine_config *config, uint64_t reserved_pages)
     machine->kernel = config->kernel;
     machine->ram_pages = bytes_to_pages(config->ram_bytes);
     machine->reserved_pages = reserved_pages;
-    /* Not from the heap: records of frames never used must cost nothing. */
-    machine->pages = mmap(NULL, machine->ram_pages * sizeof(struct page),
-                          PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    mm_assert(machine->pages != MAP_FAILED);
+    machine->host_memory = host_memory_create();
+    machine->pages = host_memory_get_records(
+        machine->host_memory, machine->ram_pages * sizeof(struct page));
     zones_init(machine);
     machine->gauge[GAUGE_free_bytes] =
         pages_to_bytes(machine->ram_pages - reserved_pages);
@@ -45,7 +43,7 @@ void
 frames_destroy(struct machine *machine)
 {
     zones_finish(machine);
-    munmap(machine->pages, machine->ram_pages * sizeof(struct page));
+    host_memory_destroy(machine->host_memory);
     g_free(machine);
 }
 

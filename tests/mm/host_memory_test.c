@@ -65,24 +65,68 @@ START_TEST(touching_one_page_the_short_way_counts_as_the_long_way)
 }
 END_TEST
 
-START_TEST(records_and_chunks_that_come_back_are_zeroes)
+/* All zeroes, whatever machines have done there. */
+static void
+assert_zeroes(const char *start, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        ck_assert_int_eq(start[i], 0);
+}
+
+START_TEST(records_and_chunks_come_back_as_zeroes)
 {
     struct host_memory *memory = host_memory_create();
-    char *chunk = host_memory_get_chunk(memory);
-
-    memset(chunk, 1, HOST_CHUNK_BYTES);
-    host_memory_put_chunk(memory, chunk);
-    chunk = host_memory_get_chunk(memory);
-    for (size_t i = 0; i < HOST_CHUNK_BYTES; i++)
-        ck_assert_int_eq(chunk[i], 0);
-    host_memory_put_chunk(memory, chunk);
+    size_t bytes = (size_t)bytes_to_pages(256 << 20) * sizeof(struct page);
 
     counted(3, memory, true);
-    size_t bytes = (size_t)bytes_to_pages(256 << 20) * sizeof(struct page);
+    assert_zeroes(host_memory_get_records(memory, bytes), bytes);
+    char *chunk = host_memory_get_chunk(memory);
+    assert_zeroes(chunk, HOST_CHUNK_BYTES);
+    host_memory_put_chunk(memory, chunk);
+    host_memory_destroy(memory);
+}
+END_TEST
+
+/* Stretches follow one another up to the limit, small ones first. */
+START_TEST(records_are_backed_in_stretches_that_grow)
+{
+    struct host_memory *memory = host_memory_create();
+    size_t bytes = (size_t)16 << 20, from = 12345, longest = 0;
     char *records = host_memory_get_records(memory, bytes);
-    for (size_t i = 0; i < bytes; i++)
-        ck_assert_int_eq(records[i], 0);
-    host_memory_put_records(memory, records, bytes);
+
+    for (unsigned round = 0; round < 2; round++)
+        for (size_t at = from; at < bytes;) {
+            size_t end = host_memory_back_records(memory, at, bytes);
+
+            ck_assert_uint_gt(end, at);
+            ck_assert_uint_le(end, bytes);
+            if (at - from < HOST_CHUNK_BYTES)
+                ck_assert_uint_le(end - at, HOST_CHUNK_BYTES);
+            longest = MAX(longest, end - at);
+            at = end;
+        }
+    ck_assert_uint_gt(longest, HOST_CHUNK_BYTES);
+    assert_zeroes(records, bytes);
+    host_memory_destroy(memory);
+}
+END_TEST
+
+/* As many chunks as a large machine wants; none meets another. */
+START_TEST(chunks_are_distinct_and_aligned)
+{
+    enum { COUNT = 40 };
+    struct host_memory *memory = host_memory_create();
+    char *chunks[COUNT];
+
+    for (int i = 0; i < COUNT; i++) {
+        chunks[i] = host_memory_get_chunk(memory);
+        ck_assert_uint_eq((uintptr_t)chunks[i] % 64, 0);
+        memset(chunks[i], i + 1, HOST_CHUNK_BYTES);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(chunks[i][0], i + 1);
+        ck_assert_int_eq(chunks[i][HOST_CHUNK_BYTES - 1], i + 1);
+    }
     host_memory_destroy(memory);
 }
 END_TEST
@@ -97,7 +141,9 @@ main(void)
     tcase_add_test(tests, a_machine_in_used_host_memory_counts_as_in_new);
     tcase_add_test(tests,
                    touching_one_page_the_short_way_counts_as_the_long_way);
-    tcase_add_test(tests, records_and_chunks_that_come_back_are_zeroes);
+    tcase_add_test(tests, records_and_chunks_come_back_as_zeroes);
+    tcase_add_test(tests, records_are_backed_in_stretches_that_grow);
+    tcase_add_test(tests, chunks_are_distinct_and_aligned);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }
