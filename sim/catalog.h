@@ -7,12 +7,10 @@
 #pragma once
 
 #include <glib.h>
-#include <jansson.h>
 #include <stdbool.h>
 
 struct kernel_file;
 struct machine_file;
-struct json_file;
 
 struct catalog {
     char *data_dir;        // holds presets/ and machines/
@@ -36,33 +34,3 @@ const struct machine_file *catalog_machine(struct catalog *catalog,
  * NULL-terminated. */
 char **catalog_kernel_names(const struct catalog *catalog);
 char **catalog_machine_names(const struct catalog *catalog);
-
-/* What the files of a kind hold. */
-struct catalog_kind {
-    const char *name;       // "kernel"
-    const char *folder;     // in the data directory
-    const char *file_noun;  // "preset"
-    const char *const *members;
-    /* Takes in one of the members; false and *error on failure. */
-    bool (*read)(void *data, const struct json_file *file, size_t member,
-                 const json_t *value, GError **error);
-    /* What no file of the chain gave, or NULL. */
-    const char *(*missing)(const void *data);
-};
-
-/* What every file says of itself. */
-struct catalog_labels {
-    char *name, *summary;
-    char *digest;  // of the texts that it was read from
-};
-
-/*
- * Reads the file of a spec after those that it is based on ("based_on": a name,
- * or a path from the file's own folder), so that nearer values replace farther
- * ones.  False and *error on failure; *labels are the caller's to clear in
- * either case.
- */
-bool catalog_read(const struct catalog *catalog,
-                  const struct catalog_kind *kind, const char *spec, void *data,
-                  struct catalog_labels *labels, GError **error);
-void catalog_labels_clear(struct catalog_labels *labels);

@@ -4,7 +4,6 @@
 #include "sim/kernel_file.h"
 
 #include "mm/zone.h"
-#include "sim/catalog.h"
 #include "sim/error.h"
 #include "sim/json_file.h"
 
@@ -417,8 +416,7 @@ static const struct catalog_kind kernel_kind = {
 };
 
 struct kernel_file *
-kernel_file_load(const struct catalog *catalog, const char *spec,
-                 GError **error)
+kernel_file_load(const char *data_dir, const char *spec, GError **error)
 {
     struct kernel_file *into = g_new0(struct kernel_file, 1);
     struct reading reading = {.into = into};
@@ -426,8 +424,8 @@ kernel_file_load(const struct catalog *catalog, const char *spec,
     g_assert(policy_axis_count() <= POLICY_AXIS_MAX);
     for (size_t i = 0; i < POLICY_AXIS_MAX; i++)
         into->wanted[i][0] = into->wanted[i][1] = -1;
-    if (!catalog_read(catalog, &kernel_kind, spec, &reading, &into->labels,
-                      error)) {
+    if (!catalog_file_read(data_dir, &kernel_kind, spec, &reading,
+                           &into->labels, error)) {
         kernel_file_free(into);
         return NULL;
     }

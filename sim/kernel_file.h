@@ -9,7 +9,7 @@
 
 #include "mm/kernel.h"
 #include "mm/policy.h"
-#include "sim/catalog.h"
+#include "sim/catalog_file.h"
 
 #include <glib.h>
 
@@ -28,8 +28,8 @@ struct kernel_file {
 enum { KERNEL_FILE_32, KERNEL_FILE_64 };
 
 /* NULL and *error on failure. */
-struct kernel_file *kernel_file_load(const struct catalog *catalog,
-                                     const char *spec, GError **error);
+struct kernel_file *kernel_file_load(const char *data_dir, const char *spec,
+                                     GError **error);
 void kernel_file_free(void *file);
 
 size_t policy_axis_count(void);

@@ -8,7 +8,6 @@
 #include "sim/machine_file.h"
 
 #include "mm/machine.h"
-#include "sim/catalog.h"
 #include "sim/error.h"
 #include "sim/json_file.h"
 
@@ -227,14 +226,13 @@ static const struct catalog_kind machine_kind = {
 };
 
 struct machine_file *
-machine_file_load(const struct catalog *catalog, const char *spec,
-                  GError **error)
+machine_file_load(const char *data_dir, const char *spec, GError **error)
 {
     struct machine_file *into = g_new0(struct machine_file, 1);
     struct reading reading = {.into = into};
 
-    if (!catalog_read(catalog, &machine_kind, spec, &reading, &into->labels,
-                      error)) {
+    if (!catalog_file_read(data_dir, &machine_kind, spec, &reading,
+                           &into->labels, error)) {
         machine_file_free(into);
         return NULL;
     }

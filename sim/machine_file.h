@@ -6,7 +6,7 @@
 
 #include "mm/arch.h"
 #include "mm/counters.h"
-#include "sim/catalog.h"
+#include "sim/catalog_file.h"
 
 #include <glib.h>
 
@@ -20,6 +20,6 @@ struct machine_file {
 };
 
 /* NULL and *error on failure. */
-struct machine_file *machine_file_load(const struct catalog *catalog,
-                                       const char *spec, GError **error);
+struct machine_file *machine_file_load(const char *data_dir, const char *spec,
+                                       GError **error);
 void machine_file_free(void *file);
