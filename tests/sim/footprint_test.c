@@ -1,0 +1,144 @@
+/*
+ * What the program itself takes, beside what it simulates: a start, a tiny
+ * sweep, and one with very many cells.
+ *
+ * CPU time of children, the least of a few, because others may be at work on
+ * this host; the bounds are those that are promised, several times what was
+ * measured.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "tests/run_suite.h"
+#include "tests/sim/program.h"
+
+#ifdef __SANITIZE_ADDRESS__
+enum { IS_BARE = 0 };  // a sanitizer has its own time and memory
+#else
+enum { IS_BARE = 1 };
+#endif
+
+enum { ATTEMPTS = 5, MS = 1000, MIB = 1024 };  // us, KiB
+
+/* Of all children so far: CPU time, and the most that one had in memory. */
+static struct rusage
+usage_of_children(void)
+{
+    struct rusage usage;
+
+    ck_assert_int_eq(getrusage(RUSAGE_CHILDREN, &usage), 0);
+    return usage;
+}
+
+static int64_t
+cpu_us(void)
+{
+    struct rusage usage = usage_of_children();
+
+    return (usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * INT64_C(1000000) +
+           usage.ru_utime.tv_usec + usage.ru_stime.tv_usec;
+}
+
+static void
+write_trace(void)
+{
+    write_file("a", "#vmtrace 1\n"
+                    "1 start\n"
+                    "1 mmap A 64K rw- anon,private\n"
+                    "1 w A 64K\n"
+                    "1 purge A 64K\n"
+                    "1 reuse A 64K\n"
+                    "1 w A 64K\n"
+                    "1 r A 4K\n"
+                    "1 munmap A 64K\n"
+                    "1 work 100\n"
+                    "1 exit\n");
+}
+
+static void
+assert_well(struct outcome outcome)
+{
+    ck_assert_msg(outcome.status == 0, "%s", outcome.err);
+    outcome_clear(&outcome);
+}
+
+START_TEST(a_replay_starts_within_10_ms_and_10_mb)
+{
+    int64_t least = INT64_MAX;
+
+    write_trace();
+    for (unsigned i = 0; i < ATTEMPTS; i++) {
+        int64_t before = cpu_us();
+        assert_well(run_vmsim("replay", "a", NULL));
+        least = MIN(least, cpu_us() - before);
+    }
+    ck_assert_int_lt(least, 10 * MS);
+    ck_assert_int_lt(usage_of_children().ru_maxrss, 10 * MIB);
+}
+END_TEST
+
+/* Ten events under thirty policies. */
+START_TEST(a_tiny_sweep_ends_within_100_ms)
+{
+    int64_t least = INT64_MAX;
+
+    write_trace();
+    for (unsigned i = 0; i < ATTEMPTS; i++) {
+        int64_t before = cpu_us();
+        assert_well(run_vmsim("sweep", "a", "--kernel=2.6.7,2.6.22,6.18",
+                              "--policy=purge=ignore,dontneed",
+                              "--cpus=1,2,3,4,5", "-o", "r.jsonl", NULL));
+        least = MIN(least, cpu_us() - before);
+    }
+    ck_assert_int_lt(least, 100 * MS);
+}
+END_TEST
+
+/* A result of 20 KiB each, by its timeline. */
+static void
+sweep_cells(const char *ram)
+{
+    g_autofree char *option = g_strconcat("--ram=", ram, NULL);
+
+    assert_well(run_vmsim("sweep", "a", "-j2", "--kernel=2.6.22",
+                          "--timeline=1", "--policy=gap=linear,rb-gap", option,
+                          "-o", "r.jsonl", NULL));
+}
+
+START_TEST(memory_does_not_grow_with_cells)
+{
+    enum { SIZES = 200, EVENTS = 200 };
+    g_autoptr(GString) sizes = g_string_new("512M");
+    g_autoptr(GString) trace = g_string_new("#vmtrace 1\n1 start\n");
+
+    for (unsigned i = 0; i < EVENTS; i++)
+        g_string_append(trace, "1 work 5\n");
+    write_file("a", trace->str);
+    for (unsigned i = 1; i < SIZES; i++)
+        g_string_append_printf(sizes, ",%uM", 512 + i);
+    sweep_cells("512M,1G");
+    long few = usage_of_children().ru_maxrss;
+    sweep_cells(sizes->str);
+    ck_assert_int_lt(usage_of_children().ru_maxrss, few + 2 * MIB);
+    g_autofree char *results = read_file("r.jsonl");
+    ck_assert_uint_gt(strlen(results), 2 * SIZES * 10 * MIB);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("sim/footprint");
+    TCase *tcase = tcase_create("footprint");
+
+    tcase_set_timeout(tcase, 60);
+    tcase_add_checked_fixture(tcase, enter_folder, leave_folder);
+    if (IS_BARE) {
+        tcase_add_test(tcase, a_replay_starts_within_10_ms_and_10_mb);
+        tcase_add_test(tcase, a_tiny_sweep_ends_within_100_ms);
+        tcase_add_test(tcase, memory_does_not_grow_with_cells);
+    }
+    suite_add_tcase(suite, tcase);
+    return run_suite(suite);
+}
