@@ -139,9 +139,11 @@ hand_out_block(struct machine *machine, uint32_t pfn, uint32_t page_count,
                pfn_t *pfns)
 {
     bool descending = machine->kernel.split_returns_high;
+    uint32_t step = descending ? UINT32_MAX : 1;  // modulo 2^32
 
-    for (uint32_t i = 0; i < page_count; i++)
-        pfns[i].v = descending ? pfn + page_count - 1 - i : pfn + i;
+    pfn += descending ? page_count - 1 : 0;
+    for (uint32_t i = 0; i < page_count; i++, pfn += step)
+        pfns[i].v = pfn;
     machine->counters.buddy_split_count += page_count - 1;
 }
 

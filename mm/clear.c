@@ -86,6 +86,8 @@ clear_user_run(struct vma *vma, const pfn_t *pfns, uint32_t count)
     uint16_t holder = vma->mm->uid_holder;
 
     switch (machine->policy.clear) {
+    case CLEAR_ON_ALLOC:
+        break;
     case CLEAR_NOZERO:
         if (vma->flags & VM_NOZERO) {
             clear_others_run(machine, pfns, count, holder);
@@ -96,8 +98,6 @@ clear_user_run(struct vma *vma, const pfn_t *pfns, uint32_t count)
         for (uint32_t i = 0; i < count; i++)
             hand_over_uncleared(machine, page_of(machine, pfns[i]), holder);
         return;
-    case CLEAR_ON_ALLOC:
-        break;
     }
     clear_run(machine, pfns, count, holder);
 }

@@ -91,29 +91,28 @@ note_outcome(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
 
 /* `pages` faults of the case that `counter` counts. */
 static void
-note_exceptions(struct touch *touch, uint64_t *counter, uint64_t pages)
+note_exceptions(struct machine *machine, uint64_t *counter, uint64_t pages)
 {
-    struct machine *machine = touch->machine;
-
-    if (pages == 0)
-        return;
-    charge(machine, CHARGE_fault, pages);
-    if (touch->gup) {
-        machine->counters.populate_fault_count += pages;
-        return;
-    }
     machine->counters.fault_count += pages;
     *counter += pages;
+    charge(machine, CHARGE_fault, pages);
     charge(machine, CHARGE_exception, pages);
     charge(machine, CHARGE_mmap_lock_pair, pages);
 }
 
-/* The same where a PTE was looked at under its lock. */
+/* The same where a PTE was looked at under its lock, exception or not. */
 static void
 note_faults(struct touch *touch, uint64_t *counter, uint64_t pages)
 {
-    charge(touch->machine, CHARGE_pte_lock_pair, pages);
-    note_exceptions(touch, counter, pages);
+    struct machine *machine = touch->machine;
+
+    charge(machine, CHARGE_pte_lock_pair, pages);
+    if (!touch->gup) {
+        note_exceptions(machine, counter, pages);
+        return;
+    }
+    machine->counters.populate_fault_count += pages;
+    charge(machine, CHARGE_fault, pages);
 }
 
 static void
@@ -122,7 +121,7 @@ note_refused(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
     struct mm_counters *counters = &touch->machine->counters;
 
     if (!touch->gup)
-        note_exceptions(touch,
+        note_exceptions(touch->machine,
                         outcome == OUTCOME_BUS ? &counters->fault_bus_count
                                                : &counters->fault_segv_count,
                         pages);
@@ -727,25 +726,36 @@ give_back(struct touch *touch, uint32_t first, uint32_t count)
     anon_frames_free(touch->mm, &touch->work.pfns[first], count);
 }
 
+static inline uint64_t
+fresh_pte_bits(const struct vma *vma)
+{
+    return PTE_PRESENT | PTE_ACCESSED |
+           (vma->flags & VM_WRITE ? PTE_WRITE | PTE_DIRTY : 0);
+}
+
+/* A frame becomes a page of that family. */
+static inline void
+bring_home(struct page *page, uint32_t family, uint64_t index)
+{
+    page->flags |= PAGE_EXCLUSIVE;
+    page->home = family;
+    page->index = index & ((UINT64_C(1) << 40) - 1);
+}
+
 /* Write the PTEs of new frames; the entries are none. */
 static void
 write_ptes(struct vma *vma, struct leaf *leaf, uint32_t index,
            const pfn_t *pfns, uint32_t count)
 {
     struct page *pages = vma->mm->machine->pages;
-    uint64_t bits = PTE_PRESENT | PTE_ACCESSED;
+    uint64_t bits = fresh_pte_bits(vma);
     uint64_t linear = vma_index(vma, leaf->base + pages_to_bytes(index));
-    uint32_t home = vma->family->id;
+    uint32_t family = vma->family->id;
+    pte_t *pte = &leaf->pte[index];
 
-    if (vma->flags & VM_WRITE)
-        bits |= PTE_WRITE | PTE_DIRTY;
     for (uint32_t i = 0; i < count; i++) {
-        struct page *page = &pages[pfns[i].v];
-
-        page->flags |= PAGE_EXCLUSIVE;
-        page->home = home;
-        page->index = (linear + i) & ((UINT64_C(1) << 40) - 1);
-        leaf->pte[index + i] = pte_make(pfns[i], bits);
+        bring_home(&pages[pfns[i].v], family, linear + i);
+        pte[i] = pte_make(pfns[i], bits);
     }
     leaf->used_count += count;
     charge(vma->mm->machine, CHARGE_pte_update, count);
@@ -776,15 +786,16 @@ note_spurious(struct touch *touch)
     note_outcome(touch, OUTCOME_HIT, 1);
 }
 
-/* Is the entry still what prepare saw? */
-static bool
-is_unchanged(const struct fault_work *work, pte_t pte)
+/* How many entries from index on are still what prepare saw. */
+static uint32_t
+unchanged_run(const struct fault_work *work, const struct leaf *leaf,
+              uint32_t index, uint32_t max)
 {
     if (work->kind == FAULT_FRESH)
-        return pte == PTE_NONE;
+        return none_run(leaf, index, max);
     if (work->kind == FAULT_ZERO_BREAK)
-        return pte & PTE_ZERO;
-    return pte == work->expected;
+        return zero_run(leaf, index, max);
+    return leaf->pte[index] == work->expected;
 }
 
 static uint64_t *
@@ -847,11 +858,8 @@ touch_commit(struct touch *touch)
         return;
     }
     for (uint32_t i = 0; i < total && !touch->no_memory;) {
-        uint32_t count = 0;
+        uint32_t count = unchanged_run(work, leaf, index + i, total - i);
 
-        while (i + count < total &&
-               is_unchanged(work, leaf->pte[index + i + count]))
-            count++;
         if (count) {
             commit_stretch(touch, leaf, i, count);
             i += count;
@@ -877,23 +885,29 @@ touch_abandon(struct touch *touch)
 
 /* ---- one page ---- */
 
+/* The write of a page that nobody used yet.  What prepare_fresh() and
+ * touch_commit() do, for a run of one. */
 static bool
-fresh_one(struct task *task, struct vma *vma, struct leaf *leaf, uint64_t addr)
+fresh_one(struct task *task, struct vma *vma, struct leaf *leaf, pte_t *pte,
+          uint64_t addr)
 {
     struct machine *machine = task->machine;
-    struct touch touch;
     pfn_t pfn;
 
     if (!vma->family || machine->policy.rmap->add_run ||
-        !page_alloc_from_list(machine, task->cpu, PAGE_ANON, &pfn))
+        !page_alloc_anon_at_hand(machine, task->cpu, &pfn))
         return false;
     machine->current = task;
     machine->cpu = task->cpu;
-    touch_begin(&touch, task->mm, addr, 1, TOUCH_WRITE);
     clear_user_run(vma, &pfn, 1);
-    install(vma, task->cpu, leaf, leaf_index(machine->arch, addr), &pfn, 1);
-    note_faults(&touch, &machine->counters.fault_fresh_count, 1);
-    machine->counters.touch_count++;
+    bring_home(page_of(machine, pfn), vma->family->id, vma_index(vma, addr));
+    *pte = pte_make(pfn, fresh_pte_bits(vma));
+    leaf->used_count++;
+    mapping_add_anon(machine, vma->mm, pfn);
+    lru_add_one(machine, task->cpu, pfn, LRU_ANON);
+    charge(machine, CHARGE_pte_update, 1);
+    charge(machine, CHARGE_pte_lock_pair, 1);
+    note_exceptions(machine, &machine->counters.fault_fresh_count, 1);
     return true;
 }
 
@@ -914,10 +928,11 @@ touch_one(struct task *task, uint64_t addr, enum touch_access access)
     if (!leaf)
         return false;
     pte_t *pte = leaf_pte(&mm->pagetable, leaf, addr);
-    if ((*pte & fits) != fits)
-        return classify(machine, vma, *pte, access) == FAULT_FRESH &&
-               fresh_one(task, vma, leaf, addr);
-    *pte |= PTE_ACCESSED | (write ? PTE_DIRTY : 0);
+    if ((*pte & fits) == fits)
+        *pte |= PTE_ACCESSED | (write ? PTE_DIRTY : 0);
+    else if (classify(machine, vma, *pte, access) != FAULT_FRESH ||
+             !fresh_one(task, vma, leaf, pte, addr))
+        return false;
     mm->cpu_mask |= UINT64_C(1) << task->cpu;
     machine->counters.touch_count++;
     return true;

@@ -33,11 +33,13 @@ lru_list_of(const struct page *page)
     return (page->flags & PAGE_LRU_LIST_MASK) >> PAGE_LRU_LIST_SHIFT;
 }
 
-static void
-set_list(struct page *page, unsigned list)
+/* On which list, and `where`: PAGE_LRU or PAGE_IN_BATCH. */
+static inline void
+set_place(struct page *page, unsigned list, uint32_t where)
 {
-    page->flags = (page->flags & ~(uint32_t)PAGE_LRU_LIST_MASK) |
-                  list << PAGE_LRU_LIST_SHIFT;
+    const uint32_t place = PAGE_LRU_LIST_MASK | PAGE_LRU | PAGE_IN_BATCH;
+
+    page->flags = (page->flags & ~place) | list << PAGE_LRU_LIST_SHIFT | where;
 }
 
 void
@@ -47,8 +49,7 @@ lru_link_head(struct machine *machine, struct page *page, unsigned list)
     uint32_t pfn = pfn_of(machine, page).v;
 
     mm_assert(!(page->flags & (PAGE_LRU | PAGE_IN_BATCH)));
-    set_list(page, list);
-    page->flags |= PAGE_LRU;
+    set_place(page, list, PAGE_LRU);
     page->prev = NIL;
     page->next = lru->head;
     if (lru->head != NIL)
@@ -57,27 +58,6 @@ lru_link_head(struct machine *machine, struct page *page, unsigned list)
         lru->tail = pfn;
     lru->head = pfn;
     lru->count++;
-}
-
-static void
-drain_batch(struct machine *machine, unsigned cpu)
-{
-    struct lru_batch *batch = &machine->lru_batches[cpu];
-
-    for (uint32_t i = 0; i < batch->count; i++) {
-        struct page *page = &machine->pages[batch->pfns[i]];
-
-        page->flags &= ~(uint32_t)PAGE_IN_BATCH;
-        lru_link_head(machine, page, lru_list_of(page));
-    }
-    batch->count = 0;
-}
-
-void
-lru_drain(struct machine *machine, unsigned cpu)
-{
-    charge(machine, CHARGE_lru_lock_pair, machine->lru_batches[cpu].count > 0);
-    drain_batch(machine, cpu);
 }
 
 /* As lru_link_head() of one page after the other. */
@@ -93,16 +73,45 @@ link_run(struct machine *machine, const pfn_t *pfns, uint32_t count,
         return;
     *(head == NIL ? &lru->tail : &pages[head].prev) = pfns[0].v;
     for (uint32_t i = 0; i < count; i++) {
-        struct page *page = &pages[pfns[i].v];
+        uint32_t pfn = pfns[i].v;
+        struct page *page = &pages[pfn];
 
-        set_list(page, list);
-        page->flags |= PAGE_LRU;
+        set_place(page, list, PAGE_LRU);
         page->next = head;
-        page->prev = i + 1 < count ? pfns[i + 1].v : NIL;
-        head = pfns[i].v;
+        page->prev = pfns[MIN(i + 1, count - 1)].v;
+        head = pfn;
     }
+    pages[head].prev = NIL;
     lru->head = head;
     lru->count += count;
+}
+
+/* Pages of one list lie in a row. */
+static void
+drain_batch(struct machine *machine, unsigned cpu)
+{
+    struct lru_batch *batch = &machine->lru_batches[cpu];
+    const struct page *pages = machine->pages;
+    uint32_t first = 0;
+
+    while (first < batch->count) {
+        unsigned list = lru_list_of(&pages[batch->pfns[first].v]);
+        uint32_t end = first + 1;
+
+        while (end < batch->count &&
+               lru_list_of(&pages[batch->pfns[end].v]) == list)
+            end++;
+        link_run(machine, &batch->pfns[first], end - first, list);
+        first = end;
+    }
+    batch->count = 0;
+}
+
+void
+lru_drain(struct machine *machine, unsigned cpu)
+{
+    charge(machine, CHARGE_lru_lock_pair, machine->lru_batches[cpu].count > 0);
+    drain_batch(machine, cpu);
 }
 
 static void
@@ -112,9 +121,8 @@ batch_run(struct machine *machine, struct lru_batch *batch, const pfn_t *pfns,
     for (uint32_t i = 0; i < count; i++) {
         struct page *page = page_of(machine, pfns[i]);
 
-        set_list(page, list);
-        page->flags |= PAGE_IN_BATCH;
-        batch->pfns[batch->count++] = pfns[i].v;
+        set_place(page, list, PAGE_IN_BATCH);
+        batch->pfns[batch->count++] = pfns[i];
     }
 }
 
@@ -142,6 +150,20 @@ lru_add_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
     batch_run(machine, batch, &pfns[count - left], left, list);
 }
 
+void
+lru_add_one(struct machine *machine, unsigned cpu, pfn_t pfn, unsigned list)
+{
+    struct lru_batch *batch = &machine->lru_batches[cpu];
+
+    if (batch->count + 1 >= machine->kernel.lru_batch_pages) {
+        lru_add_run(machine, cpu, &pfn, 1, list);
+        return;
+    }
+    charge(machine, CHARGE_lru_add, 1);
+    set_place(page_of(machine, pfn), list, PAGE_IN_BATCH);
+    batch->pfns[batch->count++] = pfn;
+}
+
 /* A batched page is freed rarely enough that looking for it is cheap. */
 static void
 batch_remove(struct machine *machine, struct page *page)
@@ -153,7 +175,7 @@ batch_remove(struct machine *machine, struct page *page)
         struct lru_batch *batch = &machine->lru_batches[cpu];
 
         for (uint32_t i = 0; i < batch->count; i++) {
-            if (batch->pfns[i] != pfn)
+            if (batch->pfns[i].v != pfn)
                 continue;
             batch->count--;
             for (; i < batch->count; i++)
@@ -218,7 +240,7 @@ lru_validate(struct machine *machine)
         const struct lru_batch *batch = &machine->lru_batches[cpu];
 
         for (uint32_t i = 0; i < batch->count; i++) {
-            const struct page *page = &machine->pages[batch->pfns[i]];
+            const struct page *page = page_of(machine, batch->pfns[i]);
 
             mm_invariant(L2, page->flags & PAGE_IN_BATCH);
             mm_invariant(L2, !(page->flags & PAGE_LRU));

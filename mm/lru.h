@@ -23,6 +23,9 @@ void lru_finish(struct machine *machine);
 /* New pages of a list; from the batch they go to the list's head. */
 void lru_add_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
                  uint32_t count, unsigned list);
+/* The same of one page. */
+void lru_add_one(struct machine *machine, unsigned cpu, pfn_t pfn,
+                 unsigned list);
 void lru_drain(struct machine *machine, unsigned cpu);
 /* Take a page off its list, or out of its batch. */
 void lru_remove(struct machine *machine, struct page *page);

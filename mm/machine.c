@@ -193,25 +193,19 @@ machine_holder_of(struct machine *machine, uint64_t uid)
 enum mm_gauge
 page_state_gauge(enum page_state state)
 {
-    switch (state) {
-    case PAGE_ANON:
-    case PAGE_HOG:
-        return GAUGE_anon_bytes;
-    case PAGE_FILE:
-        return GAUGE_file_bytes;
-    case PAGE_PAGETABLE:
-        return GAUGE_pagetable_bytes;
-    case PAGE_SLAB:
-        return GAUGE_slab_bytes;
-    case PAGE_TASK:
-        return GAUGE_task_bytes;
-    case PAGE_FREE:
-    case PAGE_PCP:
-    case PAGE_RESERVED:
-    case PAGE_STATE_COUNT:
-        break;
-    }
-    return GAUGE_COUNT;
+    static const uint8_t gauges[PAGE_STATE_COUNT] = {
+        [PAGE_FREE] = GAUGE_COUNT,
+        [PAGE_PCP] = GAUGE_COUNT,
+        [PAGE_ANON] = GAUGE_anon_bytes,
+        [PAGE_FILE] = GAUGE_file_bytes,
+        [PAGE_PAGETABLE] = GAUGE_pagetable_bytes,
+        [PAGE_SLAB] = GAUGE_slab_bytes,
+        [PAGE_TASK] = GAUGE_task_bytes,
+        [PAGE_HOG] = GAUGE_anon_bytes,
+        [PAGE_RESERVED] = GAUGE_COUNT,
+    };
+
+    return (enum mm_gauge)gauges[state];
 }
 
 void

@@ -65,7 +65,7 @@ struct lru {
 /* Pages on their way to the LRU lists (PAGEVEC). */
 struct lru_batch {
     uint32_t count;
-    uint32_t pfns[32];
+    pfn_t pfns[32];
 };
 
 struct machine {

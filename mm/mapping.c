@@ -44,6 +44,18 @@ mapping_add_run(struct vma *vma, struct leaf *leaf, uint32_t index,
 }
 
 void
+mapping_add_anon(struct machine *machine, struct mm *mm, pfn_t pfn)
+{
+    const struct rmap_ops *rmap = machine->policy.rmap;
+
+    mm_assert(!rmap->add_run);
+    page_of(machine, pfn)->map_count++;
+    charge(machine, rmap->update_charge, 1);
+    mm->rss_pages[RSS_ANON]++;
+    gauge_add(machine, GAUGE_resident_bytes, PAGE_BYTES);
+}
+
+void
 anon_frames_free(struct mm *mm, const pfn_t *pfns, uint32_t count)
 {
     struct machine *machine = mm->machine;

@@ -43,6 +43,10 @@ uint32_t pte_class_run(const struct leaf *leaf, uint32_t index, uint32_t max);
 uint32_t mapping_add_run(struct vma *vma, struct leaf *leaf, uint32_t index,
                          uint32_t count);
 
+/* The same of one entry that maps an anonymous frame, under a scheme that has
+ * nothing to do per page. */
+void mapping_add_anon(struct machine *machine, struct mm *mm, pfn_t pfn);
+
 /*
  * Clear `count` entries of one class; they may map frames, which are freed
  * when this was the last mapping of an anonymous one.

@@ -61,11 +61,11 @@ struct page {
     uint32_t home;       // anon: family id; file: file id; slab, page table:
                          // owner's id
     uint64_t index : 40; // anon: linear pgoff; file: page of the file
-    uint64_t holder : 16;
     uint64_t spare : 8;
+    uint64_t holder : 16;  // in bytes of its own
 };
 
-_Static_assert(sizeof(struct page) == 32, "16 GiB simulated must cost 128 MiB");
+_Static_assert(sizeof(struct page) <= 32, "16 GiB simulated must cost 128 MiB");
 
 static inline enum page_state
 page_state(const struct page *page)

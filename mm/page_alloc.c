@@ -157,15 +157,12 @@ alloc_slowly(const struct request *request, pfn_t *pfn)
     return 1;
 }
 
-/* map_count, holder and tag stay as the frame was freed. */
+/* map_count, holder and tag stay as the frame was freed; the rest is for its
+ * user to write. */
 static void
 dress_frame(struct page *page, uint32_t state)
 {
     page->flags = state | (page->flags & PAGE_HOT);
-    page->next = page->prev = 0;
-    page->home = 0;
-    page->index = 0;
-    page->spare = 0;
 }
 
 /* Frames in the hands of the user, not accounted yet. */
@@ -210,19 +207,17 @@ page_alloc(struct machine *machine, unsigned cpu, enum page_state state,
 }
 
 bool
-page_alloc_from_list(struct machine *machine, unsigned cpu,
-                     enum page_state state, pfn_t *pfn)
+page_alloc_anon_at_hand(struct machine *machine, unsigned cpu, pfn_t *pfn)
 {
-    struct request request = request_make(machine, cpu, state, 0);
-    struct watermark_pass pass = pass_make(&request, WATERMARK_LOW);
-    unsigned left = request.preferred + 1;
-    struct zone *zone = next_zone(&request, &pass, &left);
+    struct zone *zone = &machine->zones[machine->zone_count - 1];
 
-    if (!zone || !zone->pcp || zone->pcp[cpu].lists[0].count <= zone->pcp_low)
+    if (zone->free_pages < zone->enough_for_one ||
+        !pcp_take_one(zone, cpu, pfn))
         return false;
-    pcp_alloc(machine, zone, cpu, 0, 1, pfn);
-    dress_blocks(&request, pfn, 1);
-    account_blocks(&request, 1);
+    dress_frame(page_of(machine, *pfn), PAGE_ANON);
+    machine->counters.page_alloc_count++;
+    charge(machine, CHARGE_page_alloc, 1);
+    gauge_frames_taken(machine, PAGE_ANON, 1);
     return true;
 }
 

@@ -19,15 +19,16 @@ struct machine;
  *
  * The frame keeps what it was freed with -- map_count (nozero owner), holder,
  * tag -- so that the clear policy can judge it; PAGE_HOT tells whether it came
- * from the hot end of a per-CPU list.  All other fields are 0.
+ * from the hot end of a per-CPU list.  The other fields are the caller's to
+ * write.
  */
 pfn_t page_alloc(struct machine *machine, unsigned cpu, enum page_state state,
                  unsigned order);
 
-/* As page_alloc() of order 0, if the CPU's list has a frame; else nothing was
- * done and page_alloc() will look further. */
-bool page_alloc_from_list(struct machine *machine, unsigned cpu,
-                          enum page_state state, pfn_t *pfn);
+/* As page_alloc() of one frame for user memory where that is least work: the
+ * first zone may give it and the CPU's list has it.  Otherwise nothing was done
+ * and page_alloc() will look further. */
+bool page_alloc_anon_at_hand(struct machine *machine, unsigned cpu, pfn_t *pfn);
 
 /* As page_alloc() of order 0, `count` times; returns how many were had. */
 uint32_t page_alloc_run(struct machine *machine, unsigned cpu,

@@ -41,5 +41,7 @@ unsigned pcp_order_count(const struct kernel *kernel);
  * free pages change before the first of them only. */
 uint32_t pcp_alloc(struct machine *machine, struct zone *zone, unsigned cpu,
                    unsigned order, uint32_t count, pfn_t *pfns);
+/* One frame, if the list has any and needs no refill; else false. */
+bool pcp_take_one(struct zone *zone, unsigned cpu, pfn_t *pfn);
 void pcp_free(struct machine *machine, struct zone *zone, unsigned cpu,
               unsigned order, pfn_t pfn);

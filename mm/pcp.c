@@ -221,6 +221,35 @@ refill_blocks(const struct machine *machine, const struct zone *zone,
     return pages > 1 && order ? MAX(pages >> order, 2) : pages;
 }
 
+/* Single frames: most of all refills.  Returns how many there were. */
+static uint32_t
+refill_frames(struct machine *machine, struct zone *zone, struct pcp_list *list,
+              uint32_t wanted)
+{
+    struct page *pages = machine->pages;
+    pfn_t pfns[64];
+    uint32_t had =
+        buddy_alloc_run(machine, zone, MIN(wanted, G_N_ELEMENTS(pfns)), pfns);
+
+    for (uint32_t i = 0; i < had; i++)
+        pages[pfns[i].v].flags = PAGE_PCP;
+    push_bottom_run(list, pfns, had);
+    return had;
+}
+
+static uint32_t
+refill_block(struct machine *machine, struct zone *zone, struct pcp_list *list,
+             unsigned order)
+{
+    pfn_t pfn = buddy_alloc(machine, zone, order);
+
+    if (pfn_is_none(pfn))
+        return 0;
+    set_block_flags(machine, pfn.v, order, PAGE_PCP);
+    push_bottom_run(list, &pfn, 1);
+    return 1;
+}
+
 static void
 refill(struct machine *machine, struct zone *zone, struct pcp *pcp,
        unsigned order)
@@ -231,26 +260,36 @@ refill(struct machine *machine, struct zone *zone, struct pcp *pcp,
     charge(machine, CHARGE_zone_lock_pair, 1);
     list_reserve(list, wanted);
     while (wanted) {
-        pfn_t pfns[64];
-        uint32_t part = MIN(wanted, G_N_ELEMENTS(pfns));
-        uint32_t had = part;
-        if (order == 0)
-            had = buddy_alloc_run(machine, zone, part, pfns);
-        else
-            for (had = 0; had < part; had++) {
-                pfns[had] = buddy_alloc(machine, zone, order);
-                if (pfn_is_none(pfns[had]))
-                    break;
-            }
-        for (uint32_t i = 0; i < had; i++)
-            set_block_flags(machine, pfns[i].v, order, PAGE_PCP);
-        push_bottom_run(list, pfns, had);
+        uint32_t had = order == 0 ? refill_frames(machine, zone, list, wanted)
+                                  : refill_block(machine, zone, list, order);
+
+        if (had == 0)
+            return;
         pcp->page_count += had << order;
         charge(machine, CHARGE_buddy_page, (uint64_t)had << order);
-        if (had < part)
-            return;
-        wanted -= part;
+        wanted -= had;
     }
+}
+
+/* `count` blocks that the list has. */
+static void
+take(struct pcp *pcp, unsigned order, uint32_t count, pfn_t *pfns)
+{
+    pop_top_run(&pcp->lists[order], count, pfns);
+    pcp->page_count -= count << order;
+    pcp->free_factor >>= MIN(count, 31);
+    pcp->free_count >>= MIN(count, 31);
+}
+
+bool
+pcp_take_one(struct zone *zone, unsigned cpu, pfn_t *pfn)
+{
+    struct pcp *pcp = zone->pcp ? &zone->pcp[cpu] : NULL;
+
+    if (!pcp || pcp->lists[0].count <= zone->pcp_low)
+        return false;
+    take(pcp, 0, 1, pfn);
+    return true;
 }
 
 uint32_t
@@ -270,10 +309,7 @@ pcp_alloc(struct machine *machine, struct zone *zone, unsigned cpu,
     } else {
         had = MIN(count, list->count - low);
     }
-    pop_top_run(list, had, pfns);
-    pcp->page_count -= had << order;
-    pcp->free_factor >>= MIN(had, 31);
-    pcp->free_count >>= MIN(had, 31);
+    take(pcp, order, had, pfns);
     return had;
 }
 

@@ -119,6 +119,27 @@ set_lowmem_reserve(struct machine *machine, unsigned i)
     }
 }
 
+/* The least free pages with which watermark_pass_allows() one page. */
+static uint64_t
+enough_for_one(const struct machine *machine, unsigned i)
+{
+    struct zone zone = machine->zones[i];
+    uint64_t low = 0, high = zone.present_pages + 1;
+
+    while (low < high) {
+        struct watermark_pass pass = {.form = machine->kernel.alloc,
+                                      .mark = WATERMARK_LOW,
+                                      .preferred = i};
+
+        zone.free_pages = low + (high - low) / 2;
+        if (watermark_pass_allows(&pass, &zone))
+            high = zone.free_pages;
+        else
+            low = zone.free_pages + 1;
+    }
+    return low;
+}
+
 void
 watermarks_init(struct machine *machine)
 {
@@ -137,6 +158,7 @@ watermarks_init(struct machine *machine)
         if (machine->kernel.alloc == ALLOC_2_6_11 ||
             machine->kernel.alloc == ALLOC_4_4)
             set_lowmem_reserve(machine, i);
+        zone->enough_for_one = enough_for_one(machine, i);
     }
 }
 

@@ -60,6 +60,8 @@ struct zone {
     uint64_t managed_pages;   // without reserved frames
     uint64_t free_pages;      // in buddy lists and virgin
     uint64_t watermark_min, watermark_low, watermark_high;
+    uint64_t enough_for_one;  // free pages from which on a request for one
+                              // page that prefers this zone passes the low mark
     uint64_t lowmem_reserve[ZONE_COUNT_MAX];  // by preferred zone
     uint32_t pcp_batch, pcp_low, pcp_high, pcp_high_max;  // pages
     struct free_area free_area[ORDER_COUNT_MAX];

@@ -213,6 +213,31 @@ START_TEST(old_walks_demand_more_of_every_further_zone)
 }
 END_TEST
 
+/* What page_alloc_anon_at_hand() compares with is where the walk's answer
+ * changes. */
+START_TEST(enough_for_one_is_where_a_walk_begins_to_allow)
+{
+    struct machine_config config =
+        kernel_fixtures[_i / 2](_i % 2 ? &arch_x86_64 : &arch_i386, 2 * GIB);
+    struct machine *machine = frames_create(&config, 1000);
+
+    for (unsigned i = 0; i < machine->zone_count; i++) {
+        struct zone zone = machine->zones[i];
+        struct watermark_pass pass = {.form = machine->kernel.alloc,
+                                      .mark = WATERMARK_LOW,
+                                      .preferred = i};
+
+        ck_assert_uint_gt(zone.enough_for_one, 0);
+        zone.free_pages = zone.enough_for_one;
+        ck_assert(watermark_pass_allows(&pass, &zone));
+        pass.sum_pages = 0;
+        zone.free_pages--;
+        ck_assert(!watermark_pass_allows(&pass, &zone));
+    }
+    frames_destroy(machine);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -233,6 +258,8 @@ main(void)
         tcase, the_reserve_counts_only_against_zones_below_the_preferred_one);
     tcase_add_loop_test(tcase, old_walks_demand_more_of_every_further_zone, 0,
                         2);
+    tcase_add_loop_test(tcase, enough_for_one_is_where_a_walk_begins_to_allow,
+                        0, 2 * KERNEL_FIXTURE_COUNT);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
