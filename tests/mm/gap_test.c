@@ -396,6 +396,51 @@ START_TEST(a_random_process_is_placed_as_by_a_literal_walk)
 }
 END_TEST
 
+/* Every length, from fresh caches, among what is mapped. */
+static void
+every_length(struct trial *trial)
+{
+    struct mm *mm = trial->bare.mm;
+    const struct arch *arch = trial->model.arch;
+
+    trial_snapshot(trial);
+    for (uint64_t length = PAGE_BYTES; length <= arch->task_size;
+         length += PAGE_BYTES) {
+        gap_exec(mm);
+        trial->model.state = mm->gap;
+        uint64_t expected =
+            trial->ops->search(&trial->model, length, mm->top_down);
+        if (search(&trial->bare, length) != expected ||
+            mm->machine->counters.gap_probe_count != trial->model.probe_count)
+            ck_abort_msg("%#" PRIx64 " bytes: expected %#" PRIx64
+                         "; or probes differ",
+                         length, expected);
+    }
+}
+
+/* Index: policy, then layout. */
+START_TEST(every_length_is_placed_around_one_mapping_as_by_a_literal_walk)
+{
+    struct trial trial = {
+        .bare = gap_mm(&arch_tiny, gap_models[_i / 2].policy, _i % 2),
+        .ops = &gap_models[_i / 2],
+        .vmas = g_array_new(FALSE, FALSE, sizeof(struct model_vma)),
+    };
+
+    trial.model.arch = &arch_tiny;
+    trial.model.mmap_base = trial.bare.mm->mmap_base;
+    every_length(&trial);
+    for (uint64_t at = PAGE_BYTES; at < arch_tiny.task_size; at += PAGE_BYTES) {
+        struct vma *vma = bare_mm_map(&trial.bare, at, at + PAGE_BYTES);
+
+        every_length(&trial);
+        bare_mm_unmap(&trial.bare, vma);
+    }
+    g_array_unref(trial.vmas);
+    bare_mm_destroy(&trial.bare);
+}
+END_TEST
+
 /* linear, asking rb-gap as well. */
 static uint64_t
 search_both(struct mm *mm, const struct gap_request *request)
@@ -616,6 +661,10 @@ gap_suite(void)
     tcase_add_loop_test(contract,
                         a_random_process_is_placed_as_by_a_literal_walk, 0,
                         2 * GAP_MODEL_COUNT * (int)G_N_ELEMENTS(trial_archs));
+    tcase_add_loop_test(
+        contract,
+        every_length_is_placed_around_one_mapping_as_by_a_literal_walk, 0,
+        2 * GAP_MODEL_COUNT);
     tcase_set_timeout(contract, 300);
     suite_add_tcase(suite, contract);
 

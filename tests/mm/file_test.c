@@ -1,0 +1,139 @@
+/*
+ * Files: what is in memory, what is read from disk, and how much at once.
+ */
+#include "eras.h"
+
+#include "mm/file.h"
+#include "tests/run_suite.h"
+
+#include <check.h>
+
+#define PAGES(n) ((uint64_t)(n) << PAGE_SHIFT)
+#define PLACE    UINT64_C(0x10000000)
+
+static struct machine *machine;
+static struct task *task;
+
+static void
+set_up(void)
+{
+    struct machine_config config =
+        era_config(KERNEL_FIXTURE_COUNT - 1, &arch_x86_64, 64 * MIB);
+
+    machine = machine_create(&config);
+    task = start_task(machine, 0);
+}
+
+static void
+tear_down(void)
+{
+    machine_validate(machine);
+    run_call(machine, task, &(struct call){.kind = CALL_EXIT_GROUP});
+    machine_destroy(machine);
+}
+
+/* A file that begins at PLACE, to be read. */
+static struct file *
+mapped_file(uint64_t pages, bool is_cold)
+{
+    struct file *file = file_create(machine, PAGES(pages), false, is_cold);
+    struct call call = {.kind = CALL_MMAP,
+                        .addr = PLACE,
+                        .length = PAGES(pages),
+                        .prot = VM_READ,
+                        .flags = MM_FIXED | MM_SHARED,
+                        .file = file};
+
+    ck_assert_int_eq(run_call(machine, task, &call), PLACE);
+    return file;
+}
+
+static void
+read_page(uint64_t page)
+{
+    touch(task, TOUCH_READ, PLACE + PAGES(page), PAGES(1));
+}
+
+/* Are just [from, to) of the file in memory? */
+static void
+ck_assert_cached(const struct file *file, uint64_t from, uint64_t to)
+{
+    ck_assert_uint_eq(file->cached_pages, to - from);
+    for (uint64_t page = from; page < to; page++)
+        ck_assert(!pfn_is_none(file_lookup(file, page)));
+}
+
+START_TEST(a_cold_file_is_read_a_window_at_a_time)
+{
+    struct file *file = mapped_file(100, true);
+
+    read_page(40);
+    ck_assert_cached(file, 32, 64);
+    ck_assert_uint_eq(machine->charges[CHARGE_disk_seek], 1);
+    ck_assert_uint_eq(machine->charges[CHARGE_disk_read_page], 32);
+    ck_assert_uint_eq(machine->counters.fault_major_count, 1);
+    read_page(63);
+    ck_assert_uint_eq(machine->counters.fault_major_count, 1);
+    read_page(64);
+    ck_assert_cached(file, 32, 96);
+    ck_assert_uint_eq(machine->counters.fault_major_count, 2);
+}
+END_TEST
+
+START_TEST(the_window_ends_with_the_file)
+{
+    struct file *file = mapped_file(37, true);
+
+    read_page(36);
+    ck_assert_cached(file, 32, 37);
+    ck_assert_uint_eq(machine->charges[CHARGE_disk_read_page], 5);
+}
+END_TEST
+
+START_TEST(what_is_in_memory_is_not_read_with_its_window)
+{
+    struct file *file = mapped_file(32, true);
+
+    read_page(0);
+    memory_call(task, CALL_MUNMAP, PLACE, PAGES(32));
+    file_drop_page(machine, 0, file_lookup(file, 7));
+    ck_assert_uint_eq(file->cached_pages, 31);
+    pfn_t pfn;
+    ck_assert_int_eq(file_get_page(file, 0, 7, &pfn), FILE_GET_MAJOR);
+    ck_assert_uint_eq(machine->charges[CHARGE_disk_read_page], 33);
+    ck_assert_cached(file, 0, 32);
+}
+END_TEST
+
+START_TEST(a_warm_file_that_lost_a_page_must_be_read)
+{
+    struct file *file = mapped_file(32, false);
+    pfn_t pfn;
+
+    read_page(7);
+    ck_assert_uint_eq(machine->charges[CHARGE_disk_read_page], 0);
+    ck_assert(file_page_is_cached(file, 31));
+    ck_assert(!file_page_is_cached(file, 32));
+    memory_call(task, CALL_MUNMAP, PLACE, PAGES(32));
+    file_drop_page(machine, 0, file_lookup(file, 7));
+    ck_assert(!file_page_is_cached(file, 7));
+    ck_assert_int_eq(file_get_page(file, 0, 7, &pfn), FILE_GET_MAJOR);
+    ck_assert_int_eq(file_get_page(file, 0, 7, &pfn), FILE_GET_MINOR);
+    ck_assert_int_eq(file_get_page(file, 0, 32, &pfn), FILE_GET_BEYOND);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("file");
+    TCase *tcase = tcase_create("file");
+
+    tcase_add_checked_fixture(tcase, set_up, tear_down);
+    tcase_add_test(tcase, a_cold_file_is_read_a_window_at_a_time);
+    tcase_add_test(tcase, the_window_ends_with_the_file);
+    tcase_add_test(tcase, what_is_in_memory_is_not_read_with_its_window);
+    tcase_add_test(tcase, a_warm_file_that_lost_a_page_must_be_read);
+    suite_add_tcase(suite, tcase);
+    return run_suite(suite);
+}
