@@ -20,32 +20,32 @@ enum rss_kind { RSS_ANON, RSS_FILE, RSS_SHMEM, RSS_KIND_COUNT };
 
 struct mm {
     struct machine *machine;
-    struct mm *prev, *next;    // machine.mms, order of creation
-    uint32_t id;               // 1-based, order of creation
-    uint32_t user_count;       // tasks (a vfork child counts)
+    struct mm *prev, *next;  // machine.mms, order of creation
+    uint32_t id;             // 1-based, order of creation
+    uint32_t user_count;     // tasks (a vfork child counts)
 
     struct vma *root, *first, *last;
-    struct vma *vma_cache;     // mmap_cache: last find, or NULL
+    struct vma *vma_cache;  // mmap_cache: last find, or NULL
     uint32_t map_count;
 
     struct pagetable pagetable;
     uint64_t rss_pages[RSS_KIND_COUNT];
 
-    uint64_t total_pages;      // of all VMAs (total_vm)
+    uint64_t total_pages;  // of all VMAs (total_vm)
     uint64_t locked_pages;
     uint64_t accounted_pages;  // VM_ACCOUNT VMAs, in machine.committed_pages
 
     /* Layout, bytes. */
     uint64_t mmap_base, brk_start, brk, stack_top;
     bool top_down;
-    bool has_default_image;    // exec's stack and no mapping of the image yet
+    bool has_default_image;  // exec's stack and no mapping of the image yet
     struct gap_state gap;
 
     uint64_t rlimit_stack, rlimit_memlock, rlimit_as;  // bytes
 
-    uint16_t uid_holder;       // holder code of the uid it runs as
-    bool creds_changed;        // ran as another uid: frames have no owner
-    uint64_t cpu_mask;         // CPUs that may cache its translations
+    uint16_t uid_holder;         // holder code of the uid it runs as
+    bool creds_changed;          // ran as another uid: frames have no owner
+    uint64_t cpu_mask;           // CPUs that may cache its translations
     struct vrange_set *vranges;  // NULL until the first vrange call
 };
 
@@ -61,6 +61,7 @@ enum mmap_flag {
     MM_NOZERO = 1 << 8,
     MM_EXEC_IMAGE = 1 << 9,  // `map`: made by exec at its address, no call
     MM_SPECIAL = 1 << 10,    // with EXEC_IMAGE: vdso, vvar
+    MM_RAW = 1 << 11,        // with SPECIAL: vvar
 };
 
 struct mmap_args {
@@ -125,8 +126,8 @@ int vma_split(struct vma *vma, uint64_t addr, bool new_above);
 struct merge_request {
     struct mm *mm;
     enum merge_caller caller;
-    struct vma *prev;       // last VMA before the range, or NULL
-    struct vma *mapping;    // existing VMA that contains the range, or NULL
+    struct vma *prev;     // last VMA before the range, or NULL
+    struct vma *mapping;  // existing VMA that contains the range, or NULL
     uint64_t start, end;
     uint64_t pgoff;
     uint32_t flags;

@@ -406,7 +406,8 @@ read_bits(const struct vma *vma)
 }
 
 /* Neighbours that are in the page cache already are mapped with the page (3.15
- * on, do_fault_around()); there may be no table yet. */
+ * on, do_fault_around()); there may be no table yet.  Pages of vdso and vvar
+ * are in no cache: each comes with a fault of its own. */
 static void
 fault_around(struct vma *vma, uint64_t addr)
 {
@@ -418,7 +419,7 @@ fault_around(struct vma *vma, uint64_t addr)
     uint64_t to = MIN(from + window, MIN(vma->end, base + span));
     struct leaf *leaf = pagetable_leaf(vma->mm, addr);
 
-    if (window <= PAGE_BYTES)
+    if (window <= PAGE_BYTES || (vma->flags & VM_SPECIAL))
         return;
     for (uint64_t at = from; at < to; at += PAGE_BYTES) {
         uint64_t index = vma_index(vma, at);

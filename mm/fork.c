@@ -6,8 +6,8 @@
  *
  *   copy-all        to 2.6.14: every VMA's tables
  *   skip-unfaulted  2.6.15 on: only where a re-fault could not bring the page
- *                   back -- VMAs with an anon identity, guard markers, special
- *                   mappings
+ *                   back -- VMAs with an anon identity, guard markers, bare
+ *                   frame numbers
  *
  * A private page is write-protected in both; both lose its exclusive mark.
  * Source: dup_mmap() and copy_page_range() of 2.6.2, 2.6.22 and 6.1.
@@ -34,7 +34,7 @@ needs_copy(const struct machine *machine, const struct vma *vma)
         return true;
     case FORK_SKIP_UNFAULTED:
         return vma->family ||
-               (vma->flags & (VM_MAYBE_GUARD | VM_SPECIAL | VM_NONLINEAR));
+               (vma->flags & (VM_MAYBE_GUARD | VM_RAW | VM_NONLINEAR));
     }
     return true;
 }

@@ -266,6 +266,8 @@ vma_flags_of(const struct mm *mm, const struct mmap_args *args)
         flags |= VM_LOCKED;
     if (args->flags & MM_SPECIAL)
         flags |= VM_SPECIAL;
+    if (args->flags & MM_RAW)
+        flags |= VM_RAW;
     if ((args->flags & MM_STACK) && stack_is_small)
         flags |= VM_NOHUGEPAGE;
     if ((args->flags & MM_NOZERO) && clear_honours_nozero(machine))

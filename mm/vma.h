@@ -46,24 +46,27 @@ enum vma_flag {
     VM_MERGEABLE = 1 << 17,
     VM_NOZERO = 1 << 18,
     VM_MAYBE_GUARD = 1 << 19,  // "gu": sticky, ignored in merging
-    VM_SPECIAL = 1 << 20,      // vdso, vvar: never merges, not copied lazily
+    VM_SPECIAL = 1 << 20,      // vdso, vvar: never merges, no fault-around
     VM_NONLINEAR = 1 << 21,
+    /* vvar ("pf"): page-table entries are bare frame numbers, which no later
+     * fault could find again. */
+    VM_RAW = 1 << 22,
 };
 #define VM_ACCESS (VM_READ | VM_WRITE | VM_EXEC)
 
 struct vma {
-    uint64_t start, end;  // bytes
-    uint64_t pgoff;       // pages: of the file; anonymous: linear index
-    uint32_t flags;       // enum vma_flag
+    uint64_t start, end;       // bytes
+    uint64_t pgoff;            // pages: of the file; anonymous: linear index
+    uint32_t flags;            // enum vma_flag
     uint32_t gap_below_bytes;  // guard=gap: kept free below start
     struct mm *mm;
-    struct file *file;    // NULL: private anonymous (shared anonymous memory
-                          // has a shmem file of its own)
+    struct file *file;  // NULL: private anonymous (shared anonymous memory
+                        // has a shmem file of its own)
 
     struct vma *prev, *next;  // address order
     struct vma *left, *right, *parent;
-    uint64_t subtree_gap;     // bytes: largest gap below a VMA of the subtree
-    uint32_t subtree_count;   // VMAs in the subtree
+    uint64_t subtree_gap;    // bytes: largest gap below a VMA of the subtree
+    uint32_t subtree_count;  // VMAs in the subtree
     bool is_red;
 
     /* Anon identity (mm/anon.c): facts of the core, whatever rmap makes of

@@ -136,13 +136,18 @@ mmap_flags(const struct trace_event *event)
 }
 
 /* Mappings that the kernel makes for itself have names in brackets. */
-static bool
-is_special_file(const struct replay *replay, uint32_t file)
+/* Mappings of the kernel's own pages, which are files with names in brackets:
+ * the code is ordinary pages, its data are not. */
+static uint32_t
+special_flags(const struct replay *replay, uint32_t file)
 {
-    uint32_t name =
-        g_array_index(replay->trace->files, struct trace_file, file).name;
+    const char *name = trace_string(
+        replay->trace,
+        g_array_index(replay->trace->files, struct trace_file, file).name);
 
-    return trace_string(replay->trace, name)[0] == '[';
+    if (name[0] != '[')
+        return 0;
+    return g_str_has_prefix(name, "[vvar") ? MM_SPECIAL | MM_RAW : MM_SPECIAL;
 }
 
 static void
@@ -158,8 +163,8 @@ build_mmap(const struct replay *replay, const struct trace_event *event,
         call->flags |= MM_EXEC_IMAGE | MM_FIXED;
     if (event->object == TRACE_NONE)
         return;
-    if (event->op == TRACE_OP_MAP && is_special_file(replay, event->object))
-        call->flags |= MM_SPECIAL;
+    if (event->op == TRACE_OP_MAP)
+        call->flags |= special_flags(replay, event->object);
     call->file = replay->files[event->object];
 }
 

@@ -1,6 +1,7 @@
 /*
  * Rules of 6.18 that random programs found: `vmsim verify --random` on 6.18.44
- * showed a difference, its minimal trace became a test here.
+ * showed a difference, its minimal trace became a test here.  So did what
+ * recordings showed.
  */
 #include "eras.h"
 
@@ -232,6 +233,31 @@ START_TEST(a_read_beyond_the_file_maps_what_is_cached_around)
 }
 END_TEST
 
+/* The first of two pages is touched; pages of parent and of child. */
+static void
+special_is(uint32_t flags, uint64_t in_parent, uint64_t in_child)
+{
+    struct file *file = file_create(machine, PAGES(2), false, false);
+
+    map_at(0, 2, VM_READ, MM_EXEC_IMAGE | MM_SPECIAL | flags, file, 0);
+    touch(task, TOUCH_READ, PLACE, PAGES(1));
+    ck_assert_uint_eq(task->mm->rss_pages[RSS_FILE], in_parent);
+    struct task *child = fork_task(task, 0);
+    ck_assert_uint_eq(child->mm->rss_pages[RSS_FILE], in_child);
+}
+
+START_TEST(vdso_comes_page_by_page_and_again_after_fork)
+{
+    special_is(0, 1, 0);
+}
+END_TEST
+
+START_TEST(vvar_comes_page_by_page_and_with_fork)
+{
+    special_is(MM_RAW, 1, 1);
+}
+END_TEST
+
 START_TEST(mremap_does_not_shrink_what_reaches_beyond_user_space)
 {
     uint64_t end = machine->arch->task_size;
@@ -300,6 +326,8 @@ main(void)
     tcase_add_test(rules, mmap_that_is_refused_leaves_its_cuts);
     tcase_add_test(rules, pages_around_a_fault_on_shmem_are_writable);
     tcase_add_test(rules, a_read_beyond_the_file_maps_what_is_cached_around);
+    tcase_add_test(rules, vdso_comes_page_by_page_and_again_after_fork);
+    tcase_add_test(rules, vvar_comes_page_by_page_and_with_fork);
     tcase_add_test(rules,
                    mremap_does_not_shrink_what_reaches_beyond_user_space);
     tcase_add_test(rules, the_heap_does_not_extend_what_lies_below_it);
