@@ -44,9 +44,9 @@ struct verify {
     struct state_reader reader;
     struct replay_observer observer;
     const struct verify_wishes *wishes;
-    GPtrArray *workers;  // struct worker *, by task serial; NULL: gone
-    GArray *refusals;    // struct host_refusal: of the current touch
-    int *files;          // descriptors, by trace file
+    GPtrArray *workers;       // struct worker *, by task serial; NULL: gone
+    GArray *refusals;         // struct host_refusal: of the current touch
+    struct host_file *files;  // by trace file
     uint64_t memory_limit_bytes;
     struct mm_counters before;
     uint64_t faults_before;   // of the acting worker
@@ -93,7 +93,7 @@ file_of(const struct verify *verify, const struct file *file)
 {
     for (size_t i = 0; file && i < verify->replay->trace->files->len; i++)
         if (verify->replay->files[i] == file)
-            return verify->files[i];
+            return verify->files[i].fd;
     return -1;
 }
 
@@ -250,18 +250,50 @@ drop_default_stack(struct verify *verify, struct worker *worker,
            host_call(worker, SYS_munmap, args, &result, &verify->error);
 }
 
+/* vdso and its data are moved to their places rather than mapped. */
+static bool
+place_special(struct verify *verify, struct worker *worker,
+              const struct operation *op, bool *is_placed)
+{
+    const struct trace *trace = verify->replay->trace;
+    const struct call *call = op->call;
+
+    *is_placed = false;
+    for (size_t i = 0; i < trace->files->len; i++) {
+        const char *name = trace_string(
+            trace, g_array_index(trace->files, struct trace_file, i).name);
+        if (verify->replay->files[i] == call->file)
+            return host_place_special(worker, name, call->length, call->addr,
+                                      is_placed, &verify->error);
+    }
+    return true;
+}
+
+static bool
+map_image_part(struct verify *verify, struct worker *worker,
+               const struct operation *op, bool *is_placed)
+{
+    *is_placed = false;
+    return drop_default_stack(verify, worker, op->task->mm) &&
+           (!(op->call->flags & MM_SPECIAL) ||
+            place_special(verify, worker, op, is_placed));
+}
+
 static bool
 do_syscall(struct verify *verify, struct worker *worker,
            const struct operation *op)
 {
     struct host_syscall call = syscall_of(verify, op);
+    bool is_placed = false;
     int64_t result;
 
     if (call.number < 0)
         return true;
     if (op->call->kind == CALL_MMAP && (op->call->flags & MM_EXEC_IMAGE) &&
-        !drop_default_stack(verify, worker, op->task->mm))
+        !map_image_part(verify, worker, op, &is_placed))
         return false;
+    if (is_placed)
+        return true;
     if (!host_call(worker, call.number, call.args, &result, &verify->error))
         return false;
     if (op->call->kind == CALL_BRK)
@@ -446,6 +478,18 @@ map_image(struct verify *verify, struct worker *worker, const struct mm *mm)
 }
 
 static bool
+has_specials(const struct trace *trace)
+{
+    for (size_t i = 0; i < trace->files->len; i++)
+        if (trace_string(
+                trace,
+                g_array_index(trace->files, struct trace_file, i).name)[0] ==
+            '[')
+            return true;
+    return false;
+}
+
+static bool
 start_worker(struct verify *verify, const struct task *task)
 {
     const struct mm *mm = task->mm;
@@ -456,6 +500,7 @@ start_worker(struct verify *verify, const struct task *task)
         .rlimit_memlock = mm->rlimit_memlock,
         .rlimit_as = mm->rlimit_as,
         .uid = task->uid,
+        .keeps_specials = has_specials(verify->replay->trace),
     };
     struct worker *worker = host_start(verify->host, &layout, &verify->error);
 
@@ -660,20 +705,39 @@ memory_limit_bytes(void)
     return g_ascii_strtoull(at + strlen("MemAvailable:"), NULL, 10) * 1024 / 4;
 }
 
+/* Whether some event asks the kernel to drop pages of files from memory. */
+static bool
+drops_files(const struct trace *trace)
+{
+    for (size_t i = 0; i < trace->events->len; i++) {
+        const struct trace_event *event =
+            &g_array_index(trace->events, struct trace_event, i);
+        if (event->op == TRACE_OP_MADVISE && event->advice == ADVICE_PAGEOUT)
+            return true;
+    }
+    return false;
+}
+
 static bool
 open_files(struct verify *verify)
 {
     const struct trace *trace = verify->replay->trace;
+    bool may_hold = !drops_files(trace);
 
-    verify->files = g_new0(int, trace->files->len + 1);
+    verify->files = g_new0(struct host_file, trace->files->len + 1);
     for (size_t i = 0; i < trace->files->len; i++) {
         const struct trace_file *file =
             &g_array_index(trace->files, struct trace_file, i);
-        verify->files[i] =
-            host_add_file(verify->host, file->size_bytes, file->is_shmem,
-                          file->is_cold, &verify->error);
-        if (verify->files[i] < 0)
+        verify->files[i] = (struct host_file){
+            .size_bytes = file->size_bytes,
+            .is_shmem = file->is_shmem,
+            .is_cold = file->is_cold,
+            .is_held = may_hold && !file->is_shmem && !file->is_cold,
+        };
+        if (!host_add_file(verify->host, &verify->files[i], &verify->error))
             return false;
+        if (verify->files[i].is_held)
+            g_hash_table_add(verify->reader.held, verify->replay->files[i]);
     }
     return true;
 }

@@ -11,8 +11,8 @@
  * lists, of all processes.
  *
  * Not carried out: waiting, time, memory pressure (`hog`), ptrace.  exec
- * begins a fresh worker; the special mappings of a recording (vdso, vvar)
- * become private file mappings.
+ * begins a fresh worker, in which the special mappings of a recording (vdso,
+ * vvar) are the host's own, moved to where the recording has them.
  */
 #pragma once
 

@@ -32,9 +32,15 @@
 /* No canonical address: an access raises a fault that is not a page fault. */
 #define NOWHERE (UINT64_C(1) << 63)
 
+struct held_file {
+    int fd;
+    void *pages;  // NULL: not held
+    uint64_t size_bytes;
+};
+
 struct host {
     GPtrArray *workers;     // struct worker *, living
-    GArray *files;          // int: descriptors
+    GArray *files;          // struct held_file
     uint64_t file_bytes;    // of them together
     void *drain_page;       // anonymous, never touched
     cpu_set_t cpus_before;  // where the caller might run
@@ -339,24 +345,112 @@ become_worker(const char *path, uint64_t stack_limit)
     _exit(127);
 }
 
+static const char *const special_names[HOST_SPECIAL_COUNT] = {
+    "[vdso]", "[vvar]", "[vvar_vclock]"};
+
+/* Where the kernel has put its own mappings, from the lines of `maps`. */
+static bool
+find_specials(struct worker *worker, GError **error)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/maps", (int)worker->pid);
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, error))
+        return false;
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    for (char **line = lines; *line; line++)
+        for (size_t i = 0; i < HOST_SPECIAL_COUNT; i++) {
+            char *at;
+            if (!g_str_has_suffix(*line, special_names[i]))
+                continue;
+            uint64_t start = g_ascii_strtoull(*line, &at, 16);
+            worker->specials[i] = (struct host_special){
+                start, g_ascii_strtoull(at + 1, NULL, 16) - start};
+        }
+    return true;
+}
+
+static bool
+move_special(struct worker *worker, struct host_special *special,
+             uint64_t address, GError **error)
+{
+    const uint64_t args[6] = {special->address, special->bytes, special->bytes,
+                              MREMAP_MAYMOVE | MREMAP_FIXED, address};
+
+    if (special->address != address &&
+        !must_call(worker, "move a special mapping", SYS_mremap, args, error))
+        return false;
+    special->address = address;
+    return true;
+}
+
+/* Out of the trace's way.  The data may stand beside its code, but nobody uses
+ * either. */
+static bool
+park_specials(struct worker *worker, GError **error)
+{
+    uint64_t at = HOST_PARK_ADDR;
+
+    if (!find_specials(worker, error))
+        return false;
+    for (size_t i = 0; i < HOST_SPECIAL_COUNT; i++) {
+        struct host_special *special = &worker->specials[i];
+        if (special->address == 0 || special->bytes > HOST_PARK_END - at) {
+            *special = (struct host_special){0};
+            continue;
+        }
+        if (!move_special(worker, special, at, error))
+            return false;
+        at += special->bytes;
+    }
+    return true;
+}
+
+bool
+host_place_special(struct worker *worker, const char *name, uint64_t length,
+                   uint64_t address, bool *is_placed, GError **error)
+{
+    *is_placed = false;
+    for (size_t i = 0; i < HOST_SPECIAL_COUNT; i++) {
+        struct host_special *special = &worker->specials[i];
+        if (special->address == 0 || special->bytes != length ||
+            strcmp(name, special_names[i]) != 0)
+            continue;
+        if (!move_special(worker, special, address, error))
+            return false;
+        *special = (struct host_special){0};
+        *is_placed = true;
+    }
+    return true;
+}
+
+static bool
+unmap_range(struct worker *worker, uint64_t start, uint64_t end, GError **error)
+{
+    const uint64_t args[6] = {start, end - start};
+
+    return must_call(worker, "unmap", SYS_munmap, args, error);
+}
+
 /* Move the code page to its place and unmap everything else. */
 static bool
-empty_address_space(struct worker *worker, int image, uint64_t brk_start,
-                    GError **error)
+empty_address_space(struct worker *worker, int image,
+                    const struct host_layout *layout, GError **error)
 {
     const uint64_t map[6] = {HOST_CODE_ADDR,        PAGE_BYTES,
                              PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED,
                              (uint64_t)image,       0};
-    const uint64_t below[6] = {0, HOST_CODE_ADDR};
-    const uint64_t above[6] = {HOST_CODE_ADDR + PAGE_BYTES,
-                               TASK_SIZE - HOST_CODE_ADDR - PAGE_BYTES};
-
-    worker->code_at = brk_start - PAGE_BYTES;
+    worker->code_at = layout->brk_start - PAGE_BYTES;
     if (!must_call(worker, "map the code", SYS_mmap, map, error))
         return false;
     worker->code_at = HOST_CODE_ADDR;
-    return must_call(worker, "unmap", SYS_munmap, below, error) &&
-           must_call(worker, "unmap", SYS_munmap, above, error);
+    return (!layout->keeps_specials || park_specials(worker, error)) &&
+           unmap_range(worker, 0, HOST_CODE_ADDR, error) &&
+           unmap_range(worker, HOST_CODE_ADDR + PAGE_BYTES, HOST_PARK_ADDR,
+                       error) &&
+           unmap_range(worker,
+                       layout->keeps_specials ? HOST_PARK_END : HOST_PARK_ADDR,
+                       TASK_SIZE, error);
 }
 
 static bool
@@ -376,6 +470,16 @@ set_limit(const struct worker *worker, enum __rlimit_resource resource,
                     bytes);
 }
 
+static uint64_t
+parked_bytes(const struct worker *worker)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < HOST_SPECIAL_COUNT; i++)
+        bytes += worker->specials[i].bytes;
+    return bytes;
+}
+
 static bool
 set_limits(struct worker *worker, const struct host_layout *layout,
            GError **error)
@@ -384,7 +488,7 @@ set_limits(struct worker *worker, const struct host_layout *layout,
     uint64_t as = layout->rlimit_as;
 
     if (as != UINT64_MAX)
-        as += PAGE_BYTES;  // the code page is not the trace's
+        as += PAGE_BYTES + parked_bytes(worker);  // not the trace's
     return set_limit(worker, RLIMIT_STACK, layout->rlimit_stack, error) &&
            set_limit(worker, RLIMIT_MEMLOCK, layout->rlimit_memlock, error) &&
            set_limit(worker, RLIMIT_AS, as, error) &&
@@ -404,7 +508,7 @@ prepare_worker(struct worker *worker, int image,
                PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE) <
         0)
         return fail_errno(error, "ptrace");
-    return empty_address_space(worker, image, layout->brk_start, error) &&
+    return empty_address_space(worker, image, layout, error) &&
            set_limits(worker, layout, error);
 }
 
@@ -530,7 +634,7 @@ host_open(GError **error)
         return NULL;
     }
     host->workers = g_ptr_array_new();
-    host->files = g_array_new(FALSE, FALSE, sizeof(int));
+    host->files = g_array_new(FALSE, FALSE, sizeof(struct held_file));
     host->drain_page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return host;
@@ -546,8 +650,13 @@ host_close(struct host *host)
         worker_free(host->workers->pdata[i]);
     }
     g_ptr_array_unref(host->workers);
-    for (guint i = 0; i < host->files->len; i++)
-        close(g_array_index(host->files, int, i));
+    for (guint i = 0; i < host->files->len; i++) {
+        const struct held_file *file =
+            &g_array_index(host->files, struct held_file, i);
+        if (file->pages)
+            munmap(file->pages, file->size_bytes);
+        close(file->fd);
+    }
     g_array_unref(host->files);
     munmap(host->drain_page, PAGE_BYTES);
     sched_setaffinity(0, sizeof(host->cpus_before), &host->cpus_before);
@@ -575,6 +684,25 @@ read_whole(int fd, uint64_t size_bytes)
     posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL);
 }
 
+/*
+ * Keep all pages in memory.  A host may take pages of files out of its page
+ * cache whenever it likes, and not only for want of memory: with proactive
+ * reclaim (DAMON) single pages go that nobody has used for a while.  Pages
+ * that somebody has locked stay.
+ */
+static void *
+hold(int fd, uint64_t size_bytes)
+{
+    void *pages = mmap(NULL, size_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+
+    if (pages == MAP_FAILED)
+        return NULL;
+    if (mlock(pages, size_bytes) == 0)
+        return pages;
+    munmap(pages, size_bytes);
+    return NULL;
+}
+
 static int
 temporary_file(bool is_shmem)
 {
@@ -590,30 +718,32 @@ temporary_file(bool is_shmem)
     return fd;
 }
 
-int
-host_add_file(struct host *host, uint64_t size_bytes, bool is_shmem,
-              bool is_cold, GError **error)
+bool
+host_add_file(struct host *host, struct host_file *file, GError **error)
 {
-    int fd;
+    struct held_file held = {.size_bytes = file->size_bytes};
 
-    host->file_bytes += size_bytes;
-    if (host->file_bytes < size_bytes || host->file_bytes > FILE_BYTES_MAX) {
-        sim_fail(error, SIM_ERROR_FAILED,
-                 "the files of the trace are larger than 1G together: not "
-                 "carried out on this host");
-        return -1;
-    }
-    fd = temporary_file(is_shmem);
-    if (fd >= 0)
-        g_array_append_val(host->files, fd);
-    if (fd < 0 || ftruncate(fd, (off_t)size_bytes) < 0) {
+    host->file_bytes += file->size_bytes;
+    if (host->file_bytes < file->size_bytes ||
+        host->file_bytes > FILE_BYTES_MAX)
+        return sim_fail(error, SIM_ERROR_FAILED,
+                        "the files of the trace are larger than 1G together: "
+                        "not carried out on this host");
+    held.fd = file->fd = temporary_file(file->is_shmem);
+    if (held.fd < 0 || ftruncate(held.fd, (off_t)file->size_bytes) < 0) {
         sim_fail(error, SIM_ERROR_FAILED, "temporary file: %s",
                  g_strerror(errno));
-        return -1;
+        if (held.fd >= 0)
+            close(held.fd);
+        return false;
     }
-    if (is_cold)
-        posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
-    else if (!is_shmem)
-        read_whole(fd, size_bytes);
-    return fd;
+    if (file->is_cold)
+        posix_fadvise(held.fd, 0, 0, POSIX_FADV_DONTNEED);
+    else if (!file->is_shmem)
+        read_whole(held.fd, file->size_bytes);
+    if (file->is_held && file->size_bytes > 0)
+        held.pages = hold(held.fd, file->size_bytes);
+    file->is_held = held.pages != NULL;
+    g_array_append_val(host->files, held);
+    return true;
 }

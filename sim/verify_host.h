@@ -25,11 +25,20 @@ struct host;
 
 /* One process of the host; tasks that share an address space are processes
  * that share it. */
+enum { HOST_SPECIAL_COUNT = 3 };
+
+/* A mapping that the kernel gives to every image; address 0: none, or it has
+ * its place in the trace's layout already. */
+struct host_special {
+    uint64_t address, bytes;
+};
+
 struct worker {
     pid_t pid;
     uint64_t fault_count;        // minor and major, up to the last stop
     uint64_t code_at;            // where its code is now
     int smaps, pagemap, status;  // of /proc, -1 where not opened yet
+    struct host_special specials[HOST_SPECIAL_COUNT];  // [vdso] and its data
 };
 
 /* What a worker's address space is to be like. */
@@ -37,6 +46,7 @@ struct host_layout {
     uint64_t mmap_base, brk_start;
     uint64_t rlimit_stack, rlimit_memlock, rlimit_as;
     uint64_t uid;
+    bool keeps_specials;  // the trace says where vdso and its data go
 };
 
 enum host_access {
@@ -56,17 +66,28 @@ struct host_refusal {
 /* Where the code page lies: below everything that a trace can map, so that no
  * search and no lookup of a VMA above an address ends at it. */
 #define HOST_CODE_ADDR UINT64_C(0x10000)
+/* Special mappings wait here until the trace says where they go: where no page
+ * table is but those above that of the code page. */
+#define HOST_PARK_ADDR UINT64_C(0x3fe00000)
+#define HOST_PARK_END  (HOST_PARK_ADDR + 0x20000)
 
 /* NULL and *error where this machine cannot carry traces out at all. */
 struct host *host_open(GError **error);
 /* Ends all workers. */
 void host_close(struct host *host);
 
+struct host_file {
+    int fd;  // the same in every worker started later
+    uint64_t size_bytes;
+    bool is_shmem, is_cold;
+    /* Mapped and locked by the caller, too, so that no page of it leaves the
+     * page cache: each has a mapping more. */
+    bool is_held;
+};
+
 /* A temporary file of zeroes whose pages are in the page cache (or not, if
- * cold); its descriptor is the same in every worker started later.  -1 and
- * *error on failure. */
-int host_add_file(struct host *host, uint64_t size_bytes, bool is_shmem,
-                  bool is_cold, GError **error);
+ * cold).  is_held asks for that; it is false where it is not allowed. */
+bool host_add_file(struct host *host, struct host_file *file, GError **error);
 
 /* A process with an empty address space; NULL and *error on failure. */
 struct worker *host_start(struct host *host, const struct host_layout *layout,
@@ -76,6 +97,12 @@ struct worker *host_start(struct host *host, const struct host_layout *layout,
 struct worker *host_fork(struct host *host, struct worker *parent,
                          bool shares_memory, int64_t *result, GError **error);
 bool host_exit(struct host *host, struct worker *worker, GError **error);
+
+/* Move the special mapping of this name to its place, if this kernel has one
+ * like that: *is_placed. */
+bool host_place_special(struct worker *worker, const char *name,
+                        uint64_t length, uint64_t address, bool *is_placed,
+                        GError **error);
 
 /* A system call; *result is what it returns, errors negative. */
 bool host_call(struct worker *worker, long number, const uint64_t args[6],

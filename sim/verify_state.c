@@ -15,17 +15,18 @@
 #include <unistd.h>
 
 /* Bits of the host's files: Documentation/admin-guide/mm/pagemap.rst. */
-#define PAGEMAP_PRESENT (UINT64_C(1) << 63)
-#define PAGEMAP_SWAP    (UINT64_C(1) << 62)
-#define PAGEMAP_FILE    (UINT64_C(1) << 61)
-#define PAGEMAP_GUARD   (UINT64_C(1) << 58)
-#define PAGEMAP_ALONE   (UINT64_C(1) << 56)
-#define PAGEMAP_PFN     ((UINT64_C(1) << 55) - 1)
-#define KPF_SWAPBACKED  (UINT64_C(1) << 14)
-#define KPF_ZERO_PAGE   (UINT64_C(1) << 24)
-#define KPF_EXCLUSIVE   (UINT64_C(1) << 34)
-#define USER_END        (UINT64_C(1) << 47)
-#define LEAF_ENTRIES    512
+#define PAGEMAP_PRESENT  (UINT64_C(1) << 63)
+#define PAGEMAP_SWAP     (UINT64_C(1) << 62)
+#define PAGEMAP_FILE     (UINT64_C(1) << 61)
+#define PAGEMAP_GUARD    (UINT64_C(1) << 58)
+#define PAGEMAP_ALONE    (UINT64_C(1) << 56)
+#define PAGEMAP_PFN      ((UINT64_C(1) << 55) - 1)
+#define KPF_SWAPBACKED   (UINT64_C(1) << 14)
+#define KPF_ZERO_PAGE    (UINT64_C(1) << 24)
+#define KPF_EXCLUSIVE    (UINT64_C(1) << 34)
+#define USER_END         (UINT64_C(1) << 47)
+#define LEAF_ENTRIES     512
+#define ROOT_ENTRY_BYTES (UINT64_C(1) << 39)
 
 void
 state_open(struct state_reader *reader)
@@ -35,6 +36,7 @@ state_open(struct state_reader *reader)
         .kpagecount = open("/proc/kpagecount", O_RDONLY | O_CLOEXEC),
         .text_bytes = 1 << 16,
         .text = g_malloc(1 << 16),
+        .held = g_hash_table_new(NULL, NULL),
     };
 }
 
@@ -46,6 +48,7 @@ state_close(struct state_reader *reader)
     if (reader->kpagecount >= 0)
         close(reader->kpagecount);
     g_free(reader->text);
+    g_hash_table_unref(reader->held);
 }
 
 bool
@@ -139,6 +142,18 @@ parse_flags(const char *at)
     return flags;
 }
 
+/* Whether the VMA on this line is the code page or a parked special mapping. */
+static bool
+is_sandbox(const char *line)
+{
+    uint64_t start = g_ascii_strtoull(line, NULL, 16);
+    const char *end = strchr(line, '\n');
+
+    return start == HOST_CODE_ADDR ||
+           (start >= HOST_PARK_ADDR && start < HOST_PARK_END && end &&
+            g_strstr_len(line, end - line, " [v"));
+}
+
 /* The next VMA of smaps that is the trace's; false: no more. */
 static bool
 next_host_vma(const char **text, struct vma_line *line)
@@ -148,6 +163,7 @@ next_host_vma(const char **text, struct vma_line *line)
         const char *flags = strstr(*text, "\nVmFlags: ");
         uint64_t file_offset;
 
+        bool is_own = is_sandbox(*text);
         *line = (struct vma_line){.start = g_ascii_strtoull(*text, &at, 16)};
         line->end = g_ascii_strtoull(at + 1, &at, 16);
         file_offset = g_ascii_strtoull(at + sizeof(" rwxp"), &at, 16);
@@ -159,7 +175,7 @@ next_host_vma(const char **text, struct vma_line *line)
         line->flags = parse_flags(flags);
         *text = strchr(flags, '\n');
         *text = *text ? *text + 1 : flags + strlen(flags);
-        if (line->start != HOST_CODE_ADDR && line->start < USER_END)
+        if (!is_own && line->start < USER_END)
             return true;
     }
     return false;
@@ -330,10 +346,24 @@ classify_host(struct state_reader *reader, uint64_t entry,
     return classify_frame(reader, entry, class, error);
 }
 
+/* How often the host maps a page of a file that the simulation maps `count`
+ * times. */
+static uint64_t
+expected_map_count(const struct state_reader *reader, const struct page *page,
+                   const struct file *file)
+{
+    uint64_t count = page->map_count;
+
+    if (file && g_hash_table_contains(reader->held, file))
+        count++;
+    return state_sees_frames(reader) ? count : count == 1;
+}
+
 static struct page_class
-classify_simulated(const struct state_reader *reader, struct machine *machine,
+classify_simulated(const struct state_reader *reader, const struct vma *vma,
                    pte_t pte)
 {
+    struct machine *machine = vma->mm->machine;
     struct page_class class = {.kind = KIND_NONE};
 
     if (!(pte & PTE_PRESENT)) {
@@ -349,9 +379,9 @@ classify_simulated(const struct state_reader *reader, struct machine *machine,
     }
     const struct page *page = page_of(machine, pte_pfn(pte));
     class.kind = pte & PTE_FILE ? KIND_FILE : KIND_ANON;
-    class.map_count = page->map_count;
+    class.map_count = expected_map_count(
+        reader, page, class.kind == KIND_FILE ? vma->file : NULL);
     if (!state_sees_frames(reader)) {
-        class.map_count = page->map_count == 1;
         if (class.kind == KIND_ANON)
             class.kind = KIND_PRESENT;
     } else if (class.kind == KIND_ANON) {
@@ -383,13 +413,22 @@ append_page(GString *out, uint64_t addr, const struct page_class *host,
     g_string_append_c(out, '\n');
 }
 
+/* Pages of special mappings are the kernel's own, and every process of the host
+ * has them: only whether they are present is compared. */
+static void
+forget_frame(struct page_class *class)
+{
+    if (class->kind >= KIND_ZERO)
+        *class = (struct page_class){.kind = KIND_PRESENT};
+}
+
 /* The part of a VMA that one page table covers. */
 static bool
 compare_leaf(struct state_reader *reader, const struct worker *worker,
-             const struct leaf *leaf, uint64_t start, uint64_t end,
-             GString *difference, GError **error)
+             const struct vma *vma, const struct leaf *leaf, uint64_t start,
+             uint64_t end, GString *difference, GError **error)
 {
-    struct machine *machine = leaf->mm->machine;
+    const struct arch *arch = vma->mm->machine->arch;
     uint64_t entries[LEAF_ENTRIES];
     size_t count = bytes_to_pages(end - start);
 
@@ -397,21 +436,26 @@ compare_leaf(struct state_reader *reader, const struct worker *worker,
         return false;
     for (size_t i = 0; i < count; i++) {
         uint64_t addr = start + pages_to_bytes(i);
-        pte_t pte = leaf->pte[leaf_index(machine->arch, addr)];
+        pte_t pte = leaf->pte[leaf_index(arch, addr)];
         struct page_class host, simulated;
         if (!(entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAP | PAGEMAP_GUARD)) &&
             pte == PTE_NONE)
             continue;
-        simulated = classify_simulated(reader, machine, pte);
+        simulated = classify_simulated(reader, vma, pte);
         if (!classify_host(reader, entries[i], &host, error))
             return false;
+        if (vma->flags & VM_SPECIAL) {
+            forget_frame(&host);
+            forget_frame(&simulated);
+        }
         if (!class_agrees(&host, &simulated))
             append_page(difference, addr, &host, &simulated);
     }
     return true;
 }
 
-/* Pages outside of simulated page tables are found out by the amounts. */
+/* Pages outside of simulated page tables are found out by the amounts; pagemap
+ * shows no entries that are bare frame numbers. */
 static bool
 compare_pages(struct state_reader *reader, struct worker *worker,
               const struct mm *mm, GString *difference, GError **error)
@@ -422,14 +466,14 @@ compare_pages(struct state_reader *reader, struct worker *worker,
     if (!open_file(worker, "pagemap", &worker->pagemap, error))
         return false;
     for (const struct vma *vma = mm->first; vma; vma = vma->next) {
-        uint64_t at = vma->start;
+        uint64_t at = vma->flags & VM_RAW ? vma->end : vma->start;
         struct leaf *leaf;
         while (at < vma->end &&
                (leaf = pagetable_next_leaf(walked, at, vma->end))) {
             uint64_t leaf_end = leaf->base + leaf_span_bytes(arch);
             at = MAX(at, leaf->base);
-            if (!compare_leaf(reader, worker, leaf, at, MIN(vma->end, leaf_end),
-                              difference, error))
+            if (!compare_leaf(reader, worker, vma, leaf, at,
+                              MIN(vma->end, leaf_end), difference, error))
                 return false;
             at = leaf_end;
         }
@@ -464,6 +508,41 @@ code_table_pages(const struct mm *mm)
     return levels - shared;
 }
 
+/* Moving a special mapping to its place makes the table of the uppermost level
+ * there, which the trace's process has only once it touches something. */
+static uint64_t
+special_table_pages(const struct mm *mm)
+{
+    uint64_t pages = 0, last = UINT64_MAX;
+
+    for (const struct vma *vma = mm->first; vma; vma = vma->next) {
+        uint64_t slot = vma->start / ROOT_ENTRY_BYTES;
+        if (!(vma->flags & VM_SPECIAL) || slot == last)
+            continue;
+        last = slot;
+        pages += !mm->pagetable.root->slot[slot];
+    }
+    return pages;
+}
+
+/* Pages that have no frames of their own count as resident in the simulation
+ * alone. */
+static uint64_t
+raw_pages(const struct mm *mm)
+{
+    const struct arch *arch = mm->machine->arch;
+    struct mm *walked = (struct mm *)(uintptr_t)mm;
+    uint64_t pages = 0;
+
+    for (const struct vma *vma = mm->first; vma; vma = vma->next)
+        for (uint64_t at = vma->start; vma->flags & VM_RAW && at < vma->end;
+             at += PAGE_BYTES) {
+            const struct leaf *leaf = pagetable_leaf(walked, at);
+            pages += leaf && leaf->pte[leaf_index(arch, at)] & PTE_PRESENT;
+        }
+    return pages;
+}
+
 static bool
 compare_amounts(struct state_reader *reader, struct worker *worker,
                 const struct mm *mm, GString *difference, GError **error)
@@ -472,9 +551,10 @@ compare_amounts(struct state_reader *reader, struct worker *worker,
         const char *name;
         uint64_t simulated, own;  // pages; own: of the code page
     } rows[] = {
-        {"\nVmPTE:", mm->pagetable.page_count, code_table_pages(mm)},
+        {"\nVmPTE:", mm->pagetable.page_count,
+         code_table_pages(mm) + special_table_pages(mm)},
         {"\nRssAnon:", mm->rss_pages[RSS_ANON], 0},
-        {"\nRssFile:", mm->rss_pages[RSS_FILE], 0},
+        {"\nRssFile:", mm->rss_pages[RSS_FILE] - raw_pages(mm), 0},
         {"\nRssShmem:", mm->rss_pages[RSS_SHMEM], 1},
         {"\nVmLck:", mm->locked_pages, 0},
     };

@@ -24,6 +24,7 @@ struct state_reader {
     char *text;                  // of the latest file read
     size_t text_bytes;           // room
     uint64_t zero_pfn;           // 0: not seen yet
+    GHashTable *held;            // struct file *: with a mapping more each
 };
 
 void state_open(struct state_reader *reader);
