@@ -127,6 +127,7 @@ mm_create(struct machine *machine)
         slab_free(machine, SLAB_MM, mm);
         return NULL;
     }
+    maple_init(mm);
     mm_set_layout(mm, &(struct exec_layout){0});
     link_mm(machine, mm);
     return mm;
@@ -137,6 +138,7 @@ mm_destroy(struct mm *mm)
 {
     struct machine *machine = mm->machine;
 
+    maple_finish(mm);
     for (struct vma *vma = mm->first, *next; vma; vma = next) {
         next = vma->next;
         zap_vma_range(vma, vma->start, vma->end, ZAP_UNMAP);
@@ -147,6 +149,7 @@ mm_destroy(struct mm *mm)
     vrange_forget(mm);
     pagetable_finish(mm);
     unlink_mm(machine, mm);
+    maple_trim(machine);
     slab_free(machine, SLAB_MM, mm);
 }
 
@@ -194,6 +197,7 @@ mm_validate(struct mm *mm)
     uint64_t total_pages = 0, locked_pages = 0, accounted_pages = 0;
 
     vma_tree_validate(mm);
+    maple_validate(mm);
     for (const struct vma *vma = mm->first; vma; vma = vma->next) {
         mm_invariant(A1, vma->mm == mm);
         mm_invariant(A1, vma->end <= mm->machine->arch->task_size);

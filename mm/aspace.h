@@ -6,6 +6,7 @@
 #pragma once
 
 #include "mm/gap.h"
+#include "mm/maple.h"
 #include "mm/merge.h"
 #include "mm/pagetable.h"
 #include "mm/vma.h"
@@ -27,6 +28,7 @@ struct mm {
     struct vma *root, *first, *last;
     struct vma *vma_cache;  // mmap_cache: last find, or NULL
     uint32_t map_count;
+    struct maple maple;        // the same VMAs, where an axis wants it
 
     struct pagetable pagetable;
     uint64_t rss_pages[RSS_KIND_COUNT];

@@ -91,13 +91,16 @@ note_outcome(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
 
 /* `pages` faults of the case that `counter` counts. */
 static void
-note_exceptions(struct machine *machine, uint64_t *counter, uint64_t pages)
+note_exceptions(struct mm *mm, uint64_t *counter, uint64_t pages)
 {
+    struct machine *machine = mm->machine;
+
     machine->counters.fault_count += pages;
     *counter += pages;
     charge(machine, CHARGE_fault, pages);
     charge(machine, CHARGE_exception, pages);
     charge(machine, CHARGE_mmap_lock_pair, pages);
+    charge(machine, CHARGE_vma_lookup_step, pages * mm->maple.lookup_steps);
 }
 
 /* The same where a PTE was looked at under its lock, exception or not. */
@@ -108,7 +111,7 @@ note_faults(struct touch *touch, uint64_t *counter, uint64_t pages)
 
     charge(machine, CHARGE_pte_lock_pair, pages);
     if (!touch->gup) {
-        note_exceptions(machine, counter, pages);
+        note_exceptions(touch->mm, counter, pages);
         return;
     }
     machine->counters.populate_fault_count += pages;
@@ -121,7 +124,7 @@ note_refused(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
     struct mm_counters *counters = &touch->machine->counters;
 
     if (!touch->gup)
-        note_exceptions(touch->machine,
+        note_exceptions(touch->mm,
                         outcome == OUTCOME_BUS ? &counters->fault_bus_count
                                                : &counters->fault_segv_count,
                         pages);
@@ -201,7 +204,7 @@ vma_permits(const struct arch *arch, const struct vma *vma,
 static struct vma *
 touch_vma(struct touch *touch, uint64_t addr)
 {
-    struct vma *vma = vma_find(touch->mm, addr);
+    struct vma *vma = vma_find_cached(touch->mm, addr);
 
     if (!vma || vma->start <= addr)
         return vma;
@@ -783,6 +786,8 @@ note_spurious(struct touch *touch)
         touch->machine->counters.fault_spurious_count++;
         charge(touch->machine, CHARGE_exception, 1);
         charge(touch->machine, CHARGE_fault, 1);
+        charge(touch->machine, CHARGE_vma_lookup_step,
+               touch->mm->maple.lookup_steps);
     }
     note_outcome(touch, OUTCOME_HIT, 1);
 }
@@ -908,7 +913,7 @@ fresh_one(struct task *task, struct vma *vma, struct leaf *leaf, pte_t *pte,
     lru_add_one(machine, task->cpu, pfn, LRU_ANON);
     charge(machine, CHARGE_pte_update, 1);
     charge(machine, CHARGE_pte_lock_pair, 1);
-    note_exceptions(machine, &machine->counters.fault_fresh_count, 1);
+    note_exceptions(task->mm, &machine->counters.fault_fresh_count, 1);
     return true;
 }
 

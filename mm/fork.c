@@ -20,6 +20,7 @@
 #include "mm/aspace.h"
 #include "mm/file.h"
 #include "mm/machine.h"
+#include "mm/maple.h"
 #include "mm/mapping.h"
 #include "mm/rmap.h"
 #include "mm/tlb.h"
@@ -190,6 +191,7 @@ fork_mm(struct mm *parent)
     if (!child)
         return NULL;
     copy_layout(child, parent);
+    maple_finish(child);  // made at the end, like the parent's
     for (const struct vma *vma = parent->first; vma; vma = vma->next) {
         if (vma->flags & VM_DONTCOPY)
             continue;
@@ -200,5 +202,9 @@ fork_mm(struct mm *parent)
         }
     }
     tlb_flush(parent, UINT64_MAX);
+    if (!maple_fork(child, parent)) {
+        mm_destroy(child);
+        return NULL;
+    }
     return child;
 }

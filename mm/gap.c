@@ -20,7 +20,7 @@
 #include "mm/machine.h"
 
 const struct gap_ops *const gap_policies[] = {
-    &gap_linear, &gap_area_cache, &gap_hole_size, &gap_rb_gap, NULL,
+    &gap_linear, &gap_area_cache, &gap_hole_size, &gap_rb_gap, &gap_maple, NULL,
 };
 
 /* Every policy promises: a page address, in bounds, [addr, addr + length)

@@ -34,6 +34,7 @@ struct gap_state {
 
 struct gap_ops {
     const char *name;
+    bool needs_maple;  // searches the maple tree (mm/maple.h)
 
     /* An address where request.length bytes are free, or GAP_NONE.  Bottom-up
      * searches [unmapped_base, task_size); top-down [PAGE_BYTES, mmap_base)
@@ -60,6 +61,7 @@ extern const struct gap_ops gap_linear;
 extern const struct gap_ops gap_area_cache;
 extern const struct gap_ops gap_hole_size;
 extern const struct gap_ops gap_rb_gap;
+extern const struct gap_ops gap_maple;
 
 /* The forwarding layer: asserts what every policy promises, and sees to
  * alignment; a request that finds no room when aligned is served unaligned

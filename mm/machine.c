@@ -11,6 +11,7 @@
 #include "mm/file.h"
 #include "mm/host_memory.h"
 #include "mm/lru.h"
+#include "mm/maple.h"
 #include "mm/page_alloc.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
@@ -94,6 +95,8 @@ init_slabs(struct machine *machine)
         slab_cache_init(&machine->slabs[SLAB_PGD], machine->arch->pgd_bytes, 8);
     slab_cache_init(&machine->slabs[SLAB_VRANGE],
                     machine->arch->is_64bit ? 96 : 56, sizeof(struct vrange));
+    slab_cache_init(&machine->slabs[SLAB_MAPLE_NODE], MAPLE_NODE_BYTES,
+                    sizeof(struct maple_node));
 }
 
 struct machine *

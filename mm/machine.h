@@ -21,6 +21,7 @@ struct host_memory;
 struct file;
 struct task;
 struct leaf;
+struct maple_node;
 struct anon_family;
 struct operation;
 
@@ -84,6 +85,8 @@ struct machine {
     unsigned zone_count;
 
     struct slab_cache slabs[SLAB_KIND_COUNT];
+    struct maple_node *maple_spare;  // linked by maple_node.parent
+    uint32_t maple_spare_count;
     struct lru lru[LRU_LIST_COUNT];
     struct lru_batch *lru_batches; // one per CPU
 

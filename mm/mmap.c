@@ -193,7 +193,7 @@ int
 mm_unmap(struct mm *mm, uint64_t start, uint64_t end)
 {
     struct vma *first = vma_find(mm, start), *prev, *next;
-    uint64_t first_start, last_end = end;
+    uint64_t first_start, last_end;
 
     if (!first || first->start >= end)
         return 0;
@@ -203,9 +203,10 @@ mm_unmap(struct mm *mm, uint64_t start, uint64_t end)
     first = vma_intersect(mm, start, end);
     prev = first->prev;
     first_start = first->start;
+    last_end = mm_vma_before(mm, end)->end;
+    maple_store(mm, first_start, last_end - 1, NULL);  // all at once
     for (struct vma *vma = first; vma && vma->start < end; vma = next) {
         next = vma->next;
-        last_end = vma->end;
         unmap_vma(vma);
     }
     next = prev ? prev->next : mm->first;

@@ -51,7 +51,7 @@ static const struct policy_value gap_values[] = {
     {"hole-size", "with cached_hole_size (2.6.13 to 3.7)", NULL},
     {"free-tree", "a tree of the free ranges", "rb-gap"},
     {"rb-gap", "largest gap of each subtree (3.8 to 6.0)", NULL},
-    {"maple", "gaps in the maple tree (6.1 on)", "rb-gap"},
+    {"maple", "gaps in the maple tree (6.1 on)", NULL},
     {NULL, NULL, NULL},
 };
 
@@ -62,9 +62,9 @@ static const struct policy_value layout_values[] = {
 };
 
 static const struct policy_value vma_index_values[] = {
-    {"list", "VMAs are looked up along the list", "rbtree"},
-    {"rbtree", "red-black tree with a one-entry cache", NULL},
-    {"maple", "maple tree (6.1 on)", "rbtree"},
+    {"list", "along the list, after a one-entry cache", NULL},
+    {"rbtree", "red-black tree, after a one-entry cache (2.4 to 6.0)", NULL},
+    {"maple", "maple tree, no cache (6.1 on)", NULL},
     {NULL, NULL, NULL},
 };
 
@@ -156,6 +156,7 @@ ENUM_AXIS(zero_page, ZERO_PAGE_RESERVED, ZERO_PAGE_REFCOUNTED, ZERO_PAGE_NONE,
           ZERO_PAGE_SPECIAL)
 ENUM_AXIS(clear, CLEAR_ON_ALLOC, CLEAR_NOZERO, UNBUILT, UNBUILT, CLEAR_NEVER)
 ENUM_AXIS(layout, LAYOUT_BOTTOM_UP, LAYOUT_TOP_DOWN)
+ENUM_AXIS(vma_index, VMA_INDEX_LIST, VMA_INDEX_RBTREE, VMA_INDEX_MAPLE)
 ENUM_AXIS(merge, MERGE_MMAP_ONLY, MERGE_OFF, MERGE_FLAGS, MERGE_LINEAR,
           MERGE_SINGULAR, MERGE_FORK_CHILD)
 ENUM_AXIS(guard, GUARD_MPROTECT, GUARD_GAP, GUARD_INSTALL, GUARD_NONE)
@@ -193,13 +194,6 @@ set_nothing(struct policy *policy, size_t value)
 }
 
 static size_t
-get_rbtree(const struct policy *policy)
-{
-    (void)policy;
-    return 1;
-}
-
-static size_t
 get_first(const struct policy *policy)
 {
     (void)policy;
@@ -222,8 +216,8 @@ const struct policy_axis policy_axes[] = {
     {"gap", "how an unmapped area is found", gap_values, gap_set, gap_get},
     {"layout", "in which direction mappings grow", layout_values, layout_set,
      layout_get},
-    {"vma-index", "how a VMA is looked up", vma_index_values, set_nothing,
-     get_rbtree},
+    {"vma-index", "how a VMA is looked up", vma_index_values, vma_index_set,
+     vma_index_get},
     {"merge", "when neighbouring VMAs become one", merge_values, merge_set,
      merge_get},
     {"guard", "how a guard page is made", guard_values, guard_set, guard_get},

@@ -25,6 +25,7 @@ enum zero_page_policy {
 };
 enum clear_policy { CLEAR_ON_ALLOC, CLEAR_NOZERO, CLEAR_NEVER };
 enum layout_policy { LAYOUT_BOTTOM_UP, LAYOUT_TOP_DOWN };
+enum vma_index_policy { VMA_INDEX_LIST, VMA_INDEX_RBTREE, VMA_INDEX_MAPLE };
 enum merge_policy {
     MERGE_MMAP_ONLY,   // 2.4.21
     MERGE_OFF,         // 2.6.5-aa1
@@ -44,6 +45,7 @@ struct policy {
     const struct rmap_ops *rmap;
     const struct gap_ops *gap;
     enum layout_policy layout;
+    enum vma_index_policy vma_index;
     enum merge_policy merge;
     enum guard_policy guard;
     const struct purge_ops *purge;

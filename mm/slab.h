@@ -29,6 +29,7 @@ enum slab_kind {
     SLAB_TASK,
     SLAB_PGD,
     SLAB_VRANGE,
+    SLAB_MAPLE_NODE,
     SLAB_KIND_COUNT
 };
 

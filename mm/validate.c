@@ -21,6 +21,7 @@
 #include "mm/file.h"
 #include "mm/lru.h"
 #include "mm/machine.h"
+#include "mm/maple.h"
 #include "mm/mapping.h"
 #include "mm/rmap.h"
 #include "mm/vrange.h"
@@ -168,6 +169,7 @@ machine_validate(struct machine *machine)
     file_validate(machine);
     vrange_validate(machine);
     anon_validate(machine);
+    maple_validate_nodes(machine);
     rmap_validate(machine);
     for (struct mm *mm = machine->mms; mm; mm = mm->next) {
         mm_validate(mm);

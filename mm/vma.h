@@ -104,9 +104,12 @@ vma_is_anon(const struct vma *vma)
  * guard gap of a VM_GROWSDOWN VMA, or a guard made by guard=gap. */
 uint64_t vma_start_gap(const struct vma *vma);
 
-/* Lowest VMA with end > addr, or NULL.  Goes through mm.vma_cache and charges
- * the lookup. */
+/* Lowest VMA with end > addr, or NULL.  Charges the lookup as the `vma-index`
+ * axis says, through mm.vma_cache where that has a cache. */
 struct vma *vma_find(struct mm *mm, uint64_t addr);
+/* For runs of faults: the same, but the steps of an index without a cache,
+ * maple.lookup_steps, are charged by the caller, for every fault. */
+struct vma *vma_find_cached(struct mm *mm, uint64_t addr);
 /* The same without cache and charges (searches, checks). */
 struct vma *vma_find_quiet(const struct mm *mm, uint64_t addr);
 /* First VMA that meets [start, end), or NULL. */
@@ -115,6 +118,13 @@ struct vma *vma_intersect(const struct mm *mm, uint64_t start, uint64_t end);
 /* Link a VMA whose start, end and mm are set; its range is free. */
 void vma_tree_insert(struct mm *mm, struct vma *vma);
 void vma_tree_remove(struct mm *mm, struct vma *vma);
+/* Remove a VMA whose range a neighbour is resized over next. */
+void vma_tree_remove_merged(struct mm *mm, struct vma *vma);
+/* Cut a linked VMA: `part`, not linked yet, gets its own range, one end of the
+ * VMA's, which keeps the rest. */
+void vma_tree_cut(struct mm *mm, struct vma *vma, struct vma *part);
+/* The border between a VMA and the next one, which touch, is at addr now. */
+void vma_tree_move_border(struct mm *mm, struct vma *below, uint64_t addr);
 /* Move a linked VMA's ends without changing its place in the order. */
 void vma_tree_resize(struct mm *mm, struct vma *vma, uint64_t start,
                      uint64_t end);

@@ -32,6 +32,10 @@ vma_create(struct mm *mm)
 
     if (!vma)
         return NULL;
+    if (!maple_reserve(machine)) {
+        slab_free(machine, SLAB_VMA, vma);
+        return NULL;
+    }
     vma->mm = mm;
     charge(machine, CHARGE_vma_object, 1);
     gauge_add(machine, GAUGE_vma_count, 1);
@@ -55,6 +59,7 @@ vma_destroy(struct vma *vma)
     gauge_sub(machine, GAUGE_vma_count, 1);
     gauge_sub(machine, GAUGE_vma_bytes, machine->sizes.vma);
     slab_free(machine, SLAB_VMA, vma);
+    maple_trim(machine);
 }
 
 static void
@@ -92,14 +97,20 @@ vma_insert_new(const struct merge_request *request, const struct vma *source)
     return vma;
 }
 
-/* Move the start of a VMA; its pages keep their index. */
+/* The start of a VMA moves: its pages keep their index. */
 static void
-set_start(struct vma *vma, uint64_t start)
+move_pgoff(struct vma *vma, uint64_t start)
 {
     if (start < vma->start)
         vma->pgoff -= bytes_to_pages(vma->start - start);
     else
         vma->pgoff += bytes_to_pages(start - vma->start);
+}
+
+static void
+set_start(struct vma *vma, uint64_t start)
+{
+    move_pgoff(vma, start);
     vma_tree_resize(vma->mm, vma, start, vma->end);
     charge_modify(vma->mm, 1);
 }
@@ -111,11 +122,21 @@ set_end(struct vma *vma, uint64_t end)
     charge_modify(vma->mm, 1);
 }
 
+/* One VMA grows by what the next one loses, or the other way round. */
+static void
+move_border(struct vma *below, uint64_t addr)
+{
+    move_pgoff(below->next, addr);
+    vma_tree_move_border(below->mm, below, addr);
+    charge_modify(below->mm, 2);
+}
+
+/* Its range is a neighbour's next. */
 static void
 remove_merged(struct vma *vma)
 {
     charge_modify(vma->mm, 1);
-    vma_tree_remove(vma->mm, vma);
+    vma_tree_remove_merged(vma->mm, vma);
     vma_destroy(vma);
 }
 
@@ -143,8 +164,7 @@ vma_cut(struct vma *vma, uint64_t addr, bool new_above)
         vma->gap_below_bytes = 0;
         vma->pgoff = pgoff + bytes_to_pages(addr - start);
     }
-    vma_tree_resize(mm, vma, new_above ? start : addr, new_above ? addr : end);
-    vma_tree_insert(mm, other);
+    vma_tree_cut(mm, vma, other);
     mm->machine->counters.vma_split_count++;
     charge_modify(mm, 1);
     return 0;
@@ -175,34 +195,26 @@ take_identity(struct vma *target, const struct merge_request *request,
     return true;
 }
 
-/* The existing VMA gives [start, end), one of its ends or all, away. */
-static void
-give_range_away(struct vma *mapping, uint64_t start, uint64_t end)
-{
-    if (!mapping)
-        return;
-    if (start == mapping->start && end == mapping->end)
-        remove_merged(mapping);
-    else if (start == mapping->start)
-        set_start(mapping, end);
-    else
-        set_end(mapping, start);
-}
-
 /* `vanishing`: the VMA above, when the range bridges two. */
 static struct vma *
 merge_below(const struct merge_request *request, struct vma *below,
             struct vma *vanishing)
 {
+    struct vma *mapping = request->mapping;
     uint64_t end = vanishing ? vanishing->end : request->end;
     uint32_t sticky = request->flags | (vanishing ? vanishing->flags : 0);
 
     if (!take_identity(below, request, vanishing))
         return NULL;
-    give_range_away(request->mapping, request->start, request->end);
-    if (vanishing)
-        remove_merged(vanishing);
-    set_end(below, end);
+    if (mapping && end < mapping->end) {
+        move_border(below, end);
+    } else {
+        if (mapping)
+            remove_merged(mapping);
+        if (vanishing)
+            remove_merged(vanishing);
+        set_end(below, end);
+    }
     below->flags |= sticky & VM_MAYBE_GUARD;
     below->mm->machine->counters.vma_merge_count += vanishing ? 2 : 1;
     return below;
@@ -218,9 +230,14 @@ merge_above(const struct merge_request *request, struct vma *above)
         return NULL;
     if (mapping && mapping->start == request->start)
         gap_below_bytes = mapping->gap_below_bytes;
-    give_range_away(mapping, request->start, request->end);
     above->gap_below_bytes = gap_below_bytes;
-    set_start(above, request->start);
+    if (mapping && mapping->start < request->start) {
+        move_border(mapping, request->start);
+    } else {
+        if (mapping)
+            remove_merged(mapping);
+        set_start(above, request->start);
+    }
     above->flags |= request->flags & VM_MAYBE_GUARD;
     above->mm->machine->counters.vma_merge_count++;
     return above;

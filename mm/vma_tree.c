@@ -18,8 +18,11 @@
  * Below: the two sums; rotation, insertion, removal; lookup; order and gap
  * queries, all O(log n); validation.
  *
- * Not modelled: vmacache of 3.15 and the maple tree of 6.1; lookups are
- * charged as those of the red-black tree with one cached VMA.
+ * Where an axis wants the maple tree of 6.1 (mm/maple.h), every change is told
+ * to it, in one store as the kernel does it.
+ *
+ * Not modelled: vmacache of 3.15; lookups of list and red-black tree go through
+ * one cached VMA.
  */
 #include "mm/vma.h"
 
@@ -257,8 +260,8 @@ link_into_tree(struct mm *mm, struct vma *vma)
     vma->next = before ? before->next : mm->first;
 }
 
-void
-vma_tree_insert(struct mm *mm, struct vma *vma)
+static void
+insert(struct mm *mm, struct vma *vma)
 {
     mm_assert(vma->mm == mm);
     mm_assert(vma->start < vma->end);
@@ -272,6 +275,13 @@ vma_tree_insert(struct mm *mm, struct vma *vma)
 
     sum_up_to_root(vma);  // a new leaf lies below its successor
     rebalance_after_insert(mm, vma);
+}
+
+void
+vma_tree_insert(struct mm *mm, struct vma *vma)
+{
+    insert(mm, vma);
+    maple_store(mm, vma->start, vma->end - 1, vma);
 }
 
 /* Take a VMA with two children out of the tree: its successor moves into its
@@ -296,7 +306,7 @@ replace_by_successor(struct mm *mm, struct vma *vma, struct vma *successor,
 }
 
 void
-vma_tree_remove(struct mm *mm, struct vma *vma)
+vma_tree_remove_merged(struct mm *mm, struct vma *vma)
 {
     struct vma *successor = vma->next, *parent = vma->parent, *child;
     bool lost_red = vma->is_red;
@@ -324,6 +334,22 @@ vma_tree_remove(struct mm *mm, struct vma *vma)
 }
 
 void
+vma_tree_remove(struct mm *mm, struct vma *vma)
+{
+    vma_tree_remove_merged(mm, vma);
+    maple_store(mm, vma->start, vma->end - 1, NULL);
+}
+
+static void
+set_ends(struct vma *vma, uint64_t start, uint64_t end)
+{
+    vma->start = start;
+    vma->end = end;
+    sum_up_to_root(vma);
+    sum_up_to_root(vma->next);
+}
+
+void
 vma_tree_resize(struct mm *mm, struct vma *vma, uint64_t start, uint64_t end)
 {
     mm_assert(vma->mm == mm);
@@ -331,10 +357,46 @@ vma_tree_resize(struct mm *mm, struct vma *vma, uint64_t start, uint64_t end)
     mm_assert(!vma->prev || vma->prev->end <= start);
     mm_assert(!vma->next || end <= vma->next->start);
 
-    vma->start = start;
-    vma->end = end;
-    sum_up_to_root(vma);
-    sum_up_to_root(vma->next);
+    uint64_t old_start = vma->start, old_end = vma->end;
+
+    set_ends(vma, start, end);
+    if (start < old_start || end > old_end)
+        maple_store(mm, start, end - 1, vma);
+    if (start > old_start)
+        maple_store(mm, old_start, start - 1, NULL);
+    if (end < old_end)
+        maple_store(mm, end, old_end - 1, NULL);
+}
+
+void
+vma_tree_move_border(struct mm *mm, struct vma *below, uint64_t addr)
+{
+    struct vma *above = below->next;
+    bool below_grows = addr > below->end;
+
+    mm_assert(above && below->end == above->start);
+    mm_assert(addr > below->start && addr < above->end);
+
+    above->start = addr;
+    set_ends(below, below->start, addr);
+    if (below_grows)
+        maple_store(mm, below->start, addr - 1, below);
+    else
+        maple_store(mm, addr, above->end - 1, above);
+}
+
+void
+vma_tree_cut(struct mm *mm, struct vma *vma, struct vma *part)
+{
+    mm_assert(part->start == vma->start || part->end == vma->end);
+    mm_assert(vma_pages(part) < vma_pages(vma));
+
+    if (part->start == vma->start)
+        set_ends(vma, part->end, vma->end);
+    else
+        set_ends(vma, vma->start, part->start);
+    insert(mm, part);
+    maple_store(mm, part->start, part->end - 1, part);
 }
 
 void
@@ -359,20 +421,43 @@ find(const struct mm *mm, uint64_t addr, uint64_t *step_count)
     return found;
 }
 
-/* A hit in the cache visits no node and costs nothing. */
+/* VMAs or nodes that a lookup visits which the cache does not answer: the
+ * `vma-index` axis. */
+static uint64_t
+index_steps(const struct mm *mm, const struct vma *found, uint64_t tree_steps)
+{
+    switch (mm->machine->policy.vma_index) {
+    case VMA_INDEX_LIST:
+        return found ? vma_tree_rank(found) + 1 : mm->map_count;
+    case VMA_INDEX_RBTREE:
+        return tree_steps;
+    case VMA_INDEX_MAPLE:
+        return 0;  // has no cache: maple.lookup_steps
+    }
+    return 0;
+}
+
 struct vma *
-vma_find(struct mm *mm, uint64_t addr)
+vma_find_cached(struct mm *mm, uint64_t addr)
 {
     struct vma *cached = mm->vma_cache;
-    uint64_t step_count = 0;
+    uint64_t tree_steps = 0;
 
     if (cached && cached->start <= addr && addr < cached->end)
         return cached;
-    struct vma *found = find(mm, addr, &step_count);
-    charge(mm->machine, CHARGE_vma_lookup_step, step_count);
+    struct vma *found = find(mm, addr, &tree_steps);
+    charge(mm->machine, CHARGE_vma_lookup_step,
+           index_steps(mm, found, tree_steps));
     if (found)
         mm->vma_cache = found;
     return found;
+}
+
+struct vma *
+vma_find(struct mm *mm, uint64_t addr)
+{
+    charge(mm->machine, CHARGE_vma_lookup_step, mm->maple.lookup_steps);
+    return vma_find_cached(mm, addr);
 }
 
 struct vma *

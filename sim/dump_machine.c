@@ -123,6 +123,7 @@ dump_slabinfo(GString *out, const struct machine *machine)
         [SLAB_TASK] = "task_struct",
         [SLAB_PGD] = "pgd",
         [SLAB_VRANGE] = "vrange",
+        [SLAB_MAPLE_NODE] = "maple_node",
     };
 
     g_string_append(out, "slabinfo - version: 2.1\n"

@@ -9,8 +9,7 @@
  *
  * Left out: cold files (read-ahead is not modelled), `hog`, exec, nozero and
  * vrange (no such call on hosts); pageout of files (it drops page cache);
- * fetches near mappings that grow down (a refused one would grow them) and such
- * mappings among those that the kernel places (the gap axis has no maple yet);
+ * fetches near mappings that grow down (a refused one would grow them);
  * dontunmap of locked memory (6.18 then counts pages as locked for good); free
  * of memory that another process has locked (its pages do not become lazy).
  */
@@ -242,7 +241,7 @@ append_backing(struct program *program, const struct place *place,
 }
 
 static void
-append_mmap_flags(struct program *program, bool is_fixed, GString *line)
+append_mmap_flags(struct program *program, GString *line)
 {
     static const char *const flags[] = {"noreserve", "noreserve", "populate",
                                         "populate", "stack"};
@@ -251,7 +250,7 @@ append_mmap_flags(struct program *program, bool is_fixed, GString *line)
         g_string_append_printf(line, ",%s", ANY_OF(program, flags));
     if (program->has_locks && one_in(program, 8))
         g_string_append(line, ",locked");
-    if (program->has_stacks && is_fixed && one_in(program, 20))
+    if (program->has_stacks && one_in(program, 20))
         g_string_append(line, ",growsdown");
 }
 
@@ -278,7 +277,7 @@ do_mmap(struct program *program)
     g_string_append_printf(line, " %" PRIu64 " %s", length, prot);
     append_backing(program, &place, line);
     if (!is_huge)
-        append_mmap_flags(program, is_fixed, line);
+        append_mmap_flags(program, line);
     if (chance < 6)
         g_string_append_printf(line, ",fixed at=%s", place.text);
     else if (chance == 9)
@@ -331,9 +330,6 @@ do_mremap(struct program *program)
     size_t region = below(program, REGION_COUNT);
     g_autoptr(GString) flags = g_string_new(NULL);
     bool is_fixed = !one_in(program, 3);
-
-    if (program->has_stacks && (!is_fixed || !target.base))
-        return;
 
     if (!one_in(program, 6) || is_fixed)
         g_string_append(flags, " maymove");

@@ -18,9 +18,31 @@ bare_mm_create(const struct arch *arch)
     struct bare_mm bare = {g_new0(struct machine, 1), g_new0(struct mm, 1)};
 
     bare.machine->arch = arch;
+    bare.machine->policy.vma_index = VMA_INDEX_RBTREE;
     bare.mm->machine = bare.machine;
     bare.mm->pagetable.arch = arch;
     return bare;
+}
+
+/* Maple nodes enough for the next change, from the host: there is no slab. */
+static inline void
+bare_mm_stock(struct bare_mm *bare)
+{
+    while (bare->machine->maple_spare_count < 32) {
+        struct maple_node *node = g_new0(struct maple_node, 1);
+
+        node->parent = bare->machine->maple_spare;
+        bare->machine->maple_spare = node;
+        bare->machine->maple_spare_count++;
+    }
+}
+
+/* With that gap policy from now on, nothing being mapped yet. */
+static inline void
+bare_mm_set_gap(struct bare_mm *bare, const struct gap_ops *policy)
+{
+    bare->machine->policy.gap = policy;
+    maple_init(bare->mm);
 }
 
 static inline struct vma *
@@ -28,6 +50,7 @@ bare_mm_map(struct bare_mm *bare, uint64_t start, uint64_t end)
 {
     struct vma *vma = g_new0(struct vma, 1);
 
+    bare_mm_stock(bare);
     vma->mm = bare->mm;
     vma->start = start;
     vma->end = end;
@@ -47,6 +70,11 @@ bare_mm_destroy(struct bare_mm *bare)
 {
     while (bare->mm->first)
         bare_mm_unmap(bare, bare->mm->first);
+    for (struct maple_node *node = bare->machine->maple_spare, *next; node;
+         node = next) {
+        next = node->parent;
+        g_free(node);
+    }
     g_free(bare->mm);
     g_free(bare->machine);
 }

@@ -1,6 +1,6 @@
 /*
  * Literal walks for the gap axis; see gap_model.h.  Rules: 2.4.21, 2.6.2,
- * 2.6.11 and 2.6.22 get_unmapped_area, 3.8 unmapped_area.
+ * 2.6.11 and 2.6.22 get_unmapped_area, 3.8 and 6.18 unmapped_area.
  */
 #include "tests/mm/gap_model.h"
 
@@ -292,6 +292,135 @@ model_rb_gap(struct gap_model *model, uint64_t length, bool top_down)
     return addr;
 }
 
+/* What is free between [low, high) and below VMA i, or above the last one. */
+static uint64_t
+free_below(const struct gap_model *model, size_t i, uint64_t low, uint64_t high,
+           uint64_t *start)
+{
+    uint64_t end = i < model->count ? model->vmas[i].start : UINT64_MAX;
+
+    *start = MAX(i > 0 ? model->vmas[i - 1].end : 0, low);
+    end = MIN(end, high);
+    return end > *start ? end - *start : 0;
+}
+
+/* The walk through the maple tree, as a recursion again; what is free of an
+ * entry, or below it, inside the limits. */
+static uint64_t
+maple_room(const struct tree_walk *walk, const struct maple_node *node,
+           unsigned i)
+{
+    uint64_t first = maple_entry_first(node, i);
+    uint64_t end = MIN(node->last[i], walk->high - 1) + 1;
+
+    if (!node->is_leaf)
+        return walk->top_down ? MIN(node->gap[i], end - first) : node->gap[i];
+    if (!walk->top_down)
+        first = MAX(first, walk->low);
+    return node->vma[i] ? 0 : end - first;
+}
+
+static void
+visit_maple(struct tree_walk *walk, const struct maple_node *node,
+            const struct maple_node **leaf, unsigned *slot)
+{
+    walk->arrival_count++;
+    for (unsigned k = 0; k < node->count; k++) {
+        unsigned i = walk->top_down ? node->count - 1u - k : k;
+        bool is_below = node->last[i] < walk->low;
+        bool fits;
+
+        if (walk->top_down ? maple_entry_first(node, i) >= walk->high
+                           : is_below)
+            continue;
+        fits = !is_below && maple_room(walk, node, i) >= walk->length;
+        /* Downwards, too little is left above the lower limit. */
+        walk->is_over =
+            is_below || (walk->top_down && fits &&
+                         node->last[i] - walk->low + 1 < walk->length);
+        if (walk->is_over)
+            return;
+        if (fits && node->is_leaf) {
+            *leaf = node;
+            *slot = i;
+            walk->is_over = true;
+        } else if (fits) {
+            visit_maple(walk, node->child[i], leaf, slot);
+            walk->arrival_count += !walk->is_over;
+        }
+        walk->is_over |= !walk->top_down && node->last[i] >= walk->high - 1;
+        if (walk->is_over)
+            return;
+    }
+}
+
+/* Arrivals of one search; and of a look at the VMA below what it found. */
+static uint64_t
+maple_arrivals(const struct gap_model *model, uint64_t length, uint64_t low,
+               uint64_t high, bool top_down, bool looks_below)
+{
+    struct tree_walk walk = {
+        .length = length, .low = low, .high = high, .top_down = top_down};
+    const struct maple_node *leaf = NULL;
+    unsigned slot = 0;
+
+    if (!model->maple_root || high < low || high - low < length)
+        return 0;
+    visit_maple(&walk, model->maple_root, &leaf, &slot);
+    for (; looks_below && leaf && slot == 0 && leaf->parent;
+         leaf = leaf->parent) {
+        if (leaf->first == 0)
+            break;
+        walk.arrival_count += 2;
+        slot = leaf->slot;
+    }
+    return walk.arrival_count;
+}
+
+static uint64_t
+maple_search(struct gap_model *model, uint64_t length, bool top_down)
+{
+    uint64_t low = top_down ? PAGE_BYTES : model->arch->unmapped_base;
+    uint64_t high = top_down ? model->mmap_base : model->arch->task_size;
+
+    for (;;) {
+        uint64_t start = 0, room = 0;
+        size_t i = 0;
+
+        for (size_t k = 0; k <= model->count && room < length; k++) {
+            i = top_down ? model->count - k : k;
+            room = free_below(model, i, low, high, &start);
+        }
+        const struct model_vma *above =
+            i < model->count ? &model->vmas[i] : NULL;
+        bool keeps_room = above && above->start_gap < above->start;
+
+        model->probe_count += maple_arrivals(model, length, low, high, top_down,
+                                             room >= length && !keeps_room);
+        if (room < length)
+            return GAP_NONE;
+        if (!keeps_room ||
+            above->start_gap >= (top_down ? start + room : start + length))
+            return top_down ? start + room - length : start;
+        if (top_down)
+            high = above->start_gap;
+        else
+            low = above->end;
+    }
+}
+
+static uint64_t
+model_maple(struct gap_model *model, uint64_t length, bool top_down)
+{
+    uint64_t addr = GAP_NONE;
+
+    if (top_down)
+        addr = maple_search(model, length, true);
+    if (addr == GAP_NONE)
+        addr = maple_search(model, length, false);
+    return addr;
+}
+
 static void
 model_area_cache_unmap(struct gap_model *model, uint64_t start, uint64_t end,
                        bool top_down)
@@ -332,4 +461,5 @@ const struct gap_model_ops gap_models[GAP_MODEL_COUNT] = {
     {&gap_area_cache, model_area_cache, model_area_cache_unmap, NULL},
     {&gap_hole_size, model_hole_size, NULL, model_hole_size_unmapped},
     {&gap_rb_gap, model_rb_gap, NULL, NULL},
+    {&gap_maple, model_maple, NULL, NULL},
 };

@@ -18,6 +18,7 @@ struct gap_model {
     const struct model_vma *vmas;
     size_t count;
     const struct vma *root;  // only for the walk of rb-gap
+    const struct maple_node *maple_root;  // only for that of maple
     const struct arch *arch;
     uint64_t mmap_base;
     struct gap_state state;
@@ -35,5 +36,5 @@ struct gap_model_ops {
                      bool top_down);
 };
 
-enum { GAP_MODEL_COUNT = 4 };
+enum { GAP_MODEL_COUNT = 5 };
 extern const struct gap_model_ops gap_models[GAP_MODEL_COUNT];

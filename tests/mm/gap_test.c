@@ -19,7 +19,7 @@ gap_mm(const struct arch *arch, const struct gap_ops *policy, bool top_down)
     struct bare_mm bare = bare_mm_create(arch);
     uint64_t room = MIN(128 * MIB, arch->task_size / 16);
 
-    bare.machine->policy.gap = policy;
+    bare_mm_set_gap(&bare, policy);
     bare.mm->top_down = top_down;
     bare.mm->mmap_base = arch->task_size - room;
     gap_exec(bare.mm);
@@ -91,6 +91,8 @@ static const struct {
      {0x40000000, 0x41800000, 0x40001000, 0x42000000}, {0, 0}},
     {&gap_rb_gap, false, 0,
      {0x40000000, 0x41800000, 0x40001000, 0x42000000}, {0, 0}},
+    {&gap_maple, false, 0,
+     {0x40000000, 0x41800000, 0x40001000, 0x42000000}, {0, 0}},
     {&gap_area_cache, false, 0x40000000,
      {0x40000000, 0x41800000, 0x42000000, 0x42001000}, {0x42801000, 0}},
     /* The text lies below the base, so the cache is not lowered. */
@@ -100,6 +102,8 @@ static const struct {
     {&gap_linear, true, 0,
      {0xB7FFF000, 0xB6000000, 0xB7FFE000, 0xB5800000}, {0, 0}},
     {&gap_rb_gap, true, 0,
+     {0xB7FFF000, 0xB6000000, 0xB7FFE000, 0xB5800000}, {0, 0}},
+    {&gap_maple, true, 0,
      {0xB7FFF000, 0xB6000000, 0xB7FFE000, 0xB5800000}, {0, 0}},
     {&gap_area_cache, true, 0xB8000000,
      {0xB7FFF000, 0xB6000000, 0xB5FFF000, 0xB57FF000}, {0xB57FF000, 0}},
@@ -161,6 +165,8 @@ START_TEST(the_next_search_costs_what_its_kernel_paid)
             ck_assert_uint_eq(probes, n);
         else if (policy == &gap_rb_gap)
             ck_assert_uint_le(probes, 1 + 4 * log2_ceil(n + 1));
+        else if (policy == &gap_maple)
+            ck_assert_uint_le(probes, 1 + log2_ceil(n + 2));
         else
             ck_assert_uint_eq(probes, 0);
     }
@@ -223,6 +229,7 @@ trial_snapshot(struct trial *trial)
     trial->model.vmas = (const struct model_vma *)(void *)trial->vmas->data;
     trial->model.count = trial->vmas->len;
     trial->model.root = trial->bare.mm->root;
+    trial->model.maple_root = trial->bare.mm->maple.root;
 }
 
 static uint64_t
@@ -373,6 +380,7 @@ run_trial(const struct arch *arch, const struct gap_model_ops *ops,
     for (unsigned step = 0; step < 100000; step++)
         trial_step(&trial);
     vma_tree_validate(trial.bare.mm);
+    maple_validate(trial.bare.mm);
     ck_assert_uint_gt(trial.failed_count, 0);
     g_array_unref(trial.vmas);
     bare_mm_destroy(&trial.bare);

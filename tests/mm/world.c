@@ -51,6 +51,7 @@ world_config(const struct rmap_ops *rmap, enum anon_fork_form form)
                 .zero_page = ZERO_PAGE_SPECIAL,
                 .rmap = rmap,
                 .gap = &gap_linear,
+                .vma_index = VMA_INDEX_RBTREE,
                 .merge = MERGE_LINEAR,
                 .fork = FORK_COPY_ALL,
                 .cow = COW_MAPCOUNT,

@@ -140,16 +140,18 @@ START_TEST(substituted_axes_are_named_in_the_result_and_once_on_stderr)
         run_vmsim("replay", "t", "--kernel=6.18", "--format=json", NULL);
     json_t *result = json_loads(outcome.out, 0, NULL);
     const json_t *config = json_object_get(result, "config");
-    const json_t *gap =
-        json_object_get(json_object_get(config, "substituted"), "gap");
+    const json_t *reclaim =
+        json_object_get(json_object_get(config, "substituted"), "reclaim");
 
-    ck_assert_str_eq(json_string_value(json_object_get(gap, "wanted")),
-                     "maple");
-    ck_assert_str_eq(json_string_value(json_object_get(gap, "used")), "rb-gap");
+    ck_assert_str_eq(json_string_value(json_object_get(reclaim, "wanted")),
+                     "lru-split");
+    ck_assert_str_eq(json_string_value(json_object_get(reclaim, "used")),
+                     "discard");
     ck_assert_str_eq(json_string_value(json_object_get(
-                         json_object_get(config, "policy"), "gap")),
-                     "rb-gap");
-    ck_assert_ptr_nonnull(strstr(outcome.err, "gap=rb-gap (wants maple)"));
+                         json_object_get(config, "policy"), "reclaim")),
+                     "discard");
+    ck_assert_ptr_nonnull(
+        strstr(outcome.err, "reclaim=discard (wants lru-split)"));
     ck_assert_ptr_eq(strchr(outcome.err, '\n'),
                      outcome.err + strlen(outcome.err) - 1);
     json_decref(result);

@@ -1,0 +1,266 @@
+/*
+ * The lowest or highest gap, found in the maple tree: Linux 6.1 on,
+ * unmapped_area() and unmapped_area_topdown() over mas_empty_area() and
+ * mas_empty_area_rev().
+ *
+ * The tree knows free ranges, not the room below a stack: a range is looked for
+ * first, and then the VMA above it is asked.  If it grows down and keeps a part
+ * of the range free, the search begins again beyond it: above its end
+ * (bottom-up), below its room (top-down).  So several VMAs in the room below a
+ * stack leave gaps that are used here and not by rb-gap, and the other way
+ * round.  A VMA that does not grow down has the one below it looked up in vain
+ * (stacks that grow upwards have room above them, on other architectures).
+ *
+ * Steps are arrivals at nodes: down, and up again out of a subtree whose gap
+ * lies outside of the limits.
+ *
+ * No state of its own.  Top-down falls back to bottom-up from
+ * TASK_UNMAPPED_BASE.
+ */
+#include "mm/aspace.h"
+#include "mm/gap_private.h"
+#include "mm/machine.h"
+
+/* `length` bytes in [first, last] are looked for. */
+struct walk {
+    uint64_t length, first, last;
+    const struct maple_node *node;
+    unsigned slot;
+    uint64_t arrival_count;
+};
+
+static void
+descend(struct walk *walk)
+{
+    walk->node = walk->node->child[walk->slot];
+    walk->arrival_count++;
+}
+
+/* Up to the parent; false: there is none. */
+static bool
+ascend(struct walk *walk)
+{
+    if (!walk->node->parent)
+        return false;
+    walk->slot = walk->node->slot;
+    walk->node = walk->node->parent;
+    walk->arrival_count++;
+    return true;
+}
+
+/* Free bytes of an entry, or the largest gap below it. */
+static uint64_t
+entry_gap(const struct walk *walk, uint64_t first, uint64_t last)
+{
+    if (!walk->node->is_leaf)
+        return walk->node->gap[walk->slot];
+    return walk->node->vma[walk->slot] ? 0 : last - first + 1;
+}
+
+/* The next entry of the node, from walk.slot on, that may have room; false: it
+ * has none.  *is_over: neither have the nodes beyond. */
+static bool
+next_in_node(struct walk *walk, bool *is_over)
+{
+    const struct maple_node *node = walk->node;
+
+    for (; walk->slot < node->count; walk->slot++) {
+        uint64_t first = maple_entry_first(node, walk->slot);
+        uint64_t last = node->last[walk->slot];
+
+        if (node->is_leaf) {
+            first = MAX(first, walk->first);
+            last = MIN(last, walk->last);
+        }
+        if (node->last[walk->slot] >= walk->first &&
+            entry_gap(walk, first, last) >= walk->length)
+            return true;
+        *is_over = node->last[walk->slot] >= walk->last;
+        if (*is_over)
+            return false;
+    }
+    return false;
+}
+
+/* Stop at the leaf's entry that has the lowest gap; false: no room. */
+static bool
+find_lowest(struct walk *walk)
+{
+    bool is_over = false;
+
+    for (;;) {
+        if (next_in_node(walk, &is_over)) {
+            if (walk->node->is_leaf)
+                return true;
+            descend(walk);
+            walk->slot = 0;
+            continue;
+        }
+        do {
+            if (is_over || !ascend(walk))
+                return false;
+        } while (walk->slot + 1 == walk->node->count);
+        walk->slot++;
+    }
+}
+
+/* The mirror image of next_in_node(). */
+static bool
+prev_in_node(struct walk *walk, bool *is_over)
+{
+    const struct maple_node *node = walk->node;
+
+    while (walk->last < maple_entry_first(node, walk->slot))
+        walk->slot--;
+    for (;; walk->slot--) {
+        uint64_t first = maple_entry_first(node, walk->slot);
+        uint64_t last = node->last[walk->slot];
+
+        *is_over = last < walk->first;
+        if (*is_over)
+            return false;
+        if (entry_gap(walk, first, last) >= walk->length &&
+            walk->last - first + 1 >= walk->length) {
+            *is_over = last - walk->first + 1 < walk->length;
+            return !*is_over;
+        }
+        if (walk->slot == 0)
+            return false;
+    }
+}
+
+static bool
+find_highest(struct walk *walk)
+{
+    bool is_over = false;
+
+    for (;;) {
+        if (prev_in_node(walk, &is_over)) {
+            if (walk->node->is_leaf)
+                return true;
+            descend(walk);
+            walk->slot = walk->node->count - 1u;
+            continue;
+        }
+        do {
+            if (is_over || !ascend(walk))
+                return false;
+        } while (walk->slot == 0);
+        walk->slot--;
+    }
+}
+
+/* The VMA above the gap found, or NULL. */
+static const struct vma *
+above(const struct walk *walk)
+{
+    return walk->slot + 1 < walk->node->count ? walk->node->vma[walk->slot + 1]
+                                              : NULL;
+}
+
+/* Look up the VMA below the gap, which is the leaf's last or in the leaf
+ * before. */
+static void
+look_below(struct walk *walk)
+{
+    unsigned depth = 0;
+
+    if (walk->slot > 0 || walk->node->first == 0)
+        return;
+    while (walk->slot == 0) {
+        ascend(walk);
+        depth++;
+    }
+    walk->arrival_count += depth;
+}
+
+/* Look for a range in [low, high); false: there is none. */
+static bool
+find(const struct mm *mm, uint64_t low, uint64_t high, struct walk *walk,
+     bool (*find_in_tree)(struct walk *walk), bool from_top)
+{
+    if (high < low || high - low < walk->length)
+        return false;
+    walk->first = low;
+    walk->last = high - 1;
+    walk->node = mm->maple.root;
+    if (!walk->node)
+        return true;
+    walk->slot = from_top ? walk->node->count - 1u : 0;
+    walk->arrival_count++;
+    if (!find_in_tree(walk))
+        return false;
+    walk->first = MAX(walk->first, maple_entry_first(walk->node, walk->slot));
+    walk->last = MIN(walk->last, walk->node->last[walk->slot]);
+    return true;
+}
+
+static bool
+keeps_room(const struct vma *vma)
+{
+    return vma && vma_start_gap(vma) < vma->start;
+}
+
+static uint64_t
+search_up(struct mm *mm, uint64_t length)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    struct walk walk = {.length = length};
+    uint64_t low = arch->unmapped_base, addr = GAP_NONE;
+
+    while (addr == GAP_NONE &&
+           find(mm, low, arch->task_size, &walk, find_lowest, false)) {
+        const struct vma *vma = walk.node ? above(&walk) : NULL;
+
+        if (keeps_room(vma) && vma_start_gap(vma) < walk.first + length) {
+            low = vma->end;
+            continue;
+        }
+        if (walk.node && !keeps_room(vma))
+            look_below(&walk);
+        addr = walk.first;
+    }
+    gap_probed(mm, walk.arrival_count);
+    return addr;
+}
+
+static uint64_t
+search_down(struct mm *mm, uint64_t length)
+{
+    struct walk walk = {.length = length};
+    uint64_t high = mm->mmap_base, addr = GAP_NONE;
+
+    while (addr == GAP_NONE &&
+           find(mm, PAGE_BYTES, high, &walk, find_highest, true)) {
+        const struct vma *vma = walk.node ? above(&walk) : NULL;
+
+        if (keeps_room(vma) && vma_start_gap(vma) < walk.last + 1) {
+            high = vma_start_gap(vma);
+            continue;
+        }
+        if (walk.node && !keeps_room(vma))
+            look_below(&walk);
+        addr = walk.last + 1 - length;
+    }
+    gap_probed(mm, walk.arrival_count);
+    return addr;
+}
+
+static uint64_t
+maple_search(struct mm *mm, const struct gap_request *request)
+{
+    uint64_t addr = GAP_NONE;
+
+    mm_assert(maple_is_kept(&mm->maple));
+    if (request->top_down)
+        addr = search_down(mm, request->length);
+    if (addr == GAP_NONE)
+        addr = search_up(mm, request->length);
+    return addr;
+}
+
+const struct gap_ops gap_maple = {
+    .name = "maple",
+    .needs_maple = true,
+    .search = maple_search,
+};
