@@ -43,6 +43,8 @@
  * cuts stay (mmap_region() gathers first since 6.12, recalled; 6.18 measured).
  */
 #define GATHERS_FIRST_VERSION 6012000
+/* From here on a file is not mapped beyond the largest offset (4.17). */
+#define LIMITS_OFFSETS_VERSION 4017000
 /* From here on a heap that the program unmapped cannot shrink. */
 #define BRK_NEEDS_HEAP_VERSION 6001000
 
@@ -444,6 +446,14 @@ drop_default_image(struct mm *mm)
     mm->has_default_image = false;
 }
 
+/* Offsets of files are signed 64-bit numbers. */
+static bool
+file_reaches(const struct mm *mm, const struct mmap_args *args, uint64_t length)
+{
+    return mm->machine->kernel.version < LIMITS_OFFSETS_VERSION ||
+           args->pgoff <= bytes_to_pages(INT64_MAX - length);
+}
+
 int64_t
 mm_mmap(struct mm *mm, const struct mmap_args *args)
 {
@@ -468,6 +478,8 @@ mm_mmap(struct mm *mm, const struct mmap_args *args)
     };
     if (!mm_lock_fits(mm, request.flags, length))
         return -EAGAIN;
+    if (args->file && !file_reaches(mm, args, length))
+        return -EOVERFLOW;
     /* Only private anonymous memory can grow. */
     if ((args->flags & MM_GROWSDOWN) &&
         (args->file || (args->flags & MM_SHARED)))

@@ -129,6 +129,22 @@ END_TEST
 
 /* ---- refused ---- */
 
+START_TEST(a_file_is_mapped_up_to_the_largest_offset)
+{
+    struct mmap_args args = {
+        .length = PAGE_BYTES,
+        .pgoff = bytes_to_pages(INT64_MAX - PAGE_BYTES),
+        .file = scene.file,
+    };
+
+    ck_assert_int_gt(mm_mmap(scene.mm, &args), 0);
+    args.pgoff++;
+    ck_assert_int_eq(mm_mmap(scene.mm, &args), -EOVERFLOW);
+    scene.machine->kernel.version = 4005000;  // which did not look
+    ck_assert_int_gt(mm_mmap(scene.mm, &args), 0);
+}
+END_TEST
+
 START_TEST(arguments_that_make_no_sense_are_refused)
 {
     uint64_t task_size = scene.machine->arch->task_size;
@@ -142,6 +158,8 @@ START_TEST(arguments_that_make_no_sense_are_refused)
     ck_assert_int_eq(map(task_size, PAGE_BYTES, MM_FIXED), -ENOMEM);
     ck_assert_int_eq(map(UINT64_MAX, PAGE_BYTES, MM_FIXED), -ENOMEM);
     ck_assert_int_eq(map(0, PAGE_BYTES, MM_SHARED | MM_GROWSDOWN), -EINVAL);
+    ck_assert_int_eq(mm_mmap(scene.mm, &file), -EOVERFLOW);
+    file.pgoff = bytes_to_pages(INT64_MAX - PAGE_BYTES) + 1;
     ck_assert_int_eq(mm_mmap(scene.mm, &file), -EOVERFLOW);
     ck_assert_uint_eq(scene.mm->map_count, 0);
 
@@ -660,6 +678,7 @@ main(void)
     tcase_add_test(place, old_kernels_round_a_hint_up);
     tcase_add_test(place, a_hint_too_near_below_a_stack_is_not_taken);
     tcase_add_test(place, fixed_replaces_and_noreplace_refuses);
+    tcase_add_test(place, a_file_is_mapped_up_to_the_largest_offset);
     tcase_add_test(place, arguments_that_make_no_sense_are_refused);
     tcase_add_test(place, rlimit_as_counts_what_a_fixed_mapping_replaces);
     tcase_add_test(place, locking_needs_the_right_and_the_room);
