@@ -311,6 +311,9 @@ vma_merge(const struct merge_request *request)
     return result;
 }
 
+/* The kernel asks whether the range's VMA is of a fork's child where an
+ * existing range or a copy of one joins another VMA; growth in place is
+ * neither, so the request is made without a chain. */
 void
 vma_extend(struct vma *vma, uint64_t new_end)
 {
@@ -326,8 +329,7 @@ vma_extend(struct vma *vma, uint64_t new_end)
         .flags = vma->flags,
         .file = vma->file,
         .family = vma->family,
-        .chain = vma->chain,
-        .anon_depth = vma->anon_depth,
+        .anon_depth = 1,
     };
     bool joins = mm->machine->kernel.version >= MREMAP_MERGES_VERSION &&
                  joinable(&request, next, false) &&

@@ -181,6 +181,15 @@ START_TEST(before_6_0_growth_stays_beside_the_next)
 }
 END_TEST
 
+/* Measured on 6.18: of a fork's child, it joins what was never written to. */
+START_TEST(growth_joins_the_next_also_in_a_child)
+{
+    scene_run(&scene, "m0+2w t0+2 F m3+2w");
+    ck_assert_int_eq(remap(0, 2, 3, STAY, 0), 0);
+    scene_looks(&scene, "grown", "WWWWW");
+}
+END_TEST
+
 START_TEST(before_6_17_one_vma_moves_at_a_time)
 {
     struct machine_config config = scene_config(kernel_fixture_2_6_32);
@@ -245,6 +254,7 @@ main(void)
     tcase_add_test(tcase, what_was_never_written_takes_its_new_pgoff);
     tcase_add_test(tcase, length_zero_maps_shared_memory_twice);
     tcase_add_test(tcase, before_6_0_growth_stays_beside_the_next);
+    tcase_add_test(tcase, growth_joins_the_next_also_in_a_child);
     tcase_add_test(tcase, before_6_17_one_vma_moves_at_a_time);
     tcase_add_test(tcase, moves_need_headroom_below_the_limit_of_vmas);
     tcase_add_test(tcase, limits_refuse_growth);
