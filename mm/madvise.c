@@ -3,7 +3,8 @@
  *
  * The walk acts on every mapped part and reports a hole with -ENOMEM at the
  * end, as the kernel does; the first other error stops it.  Advice that only
- * changes flags goes through vma_modify_flags().
+ * changes flags goes through vma_modify_flags(); a split that is refused is
+ * -EAGAIN here, -ENOMEM everywhere else.
  *
  * Source: mm/madvise.c of 2.6.22, 4.5, 6.1 and 6.18.
  *
@@ -305,7 +306,9 @@ change_flags(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
         return 0;
     if (flags == vma->flags)
         return 0;
-    return vma_modify_flags(vma, start, end, flags, MERGE_BY_MADVISE, &vma);
+    int error =
+        vma_modify_flags(vma, start, end, flags, MERGE_BY_MADVISE, &vma);
+    return error == -ENOMEM ? -EAGAIN : error;
 }
 
 static int64_t

@@ -97,6 +97,18 @@ START_TEST(mergeable_passes_shared_mappings_over)
 }
 END_TEST
 
+/* A split too many is -ENOMEM to all other calls. */
+START_TEST(advice_that_must_split_beyond_the_limit_says_eagain)
+{
+    map_at(0, 4, VM_READ | VM_WRITE, 0, NULL, 0);
+    machine->config.max_map_count = task->mm->map_count;
+    ck_assert_int_eq(advise(1, 1, ADVICE_DONTFORK), -EAGAIN);
+    ck_assert_int_eq(advise(0, 4, ADVICE_DONTFORK), 0);
+    machine->config.max_map_count = task->mm->map_count + 2;
+    ck_assert_int_eq(advise(1, 1, ADVICE_DOFORK), 0);
+}
+END_TEST
+
 START_TEST(populate_read_wants_memory_that_may_be_read)
 {
     map_at(0, 4, VM_WRITE, 0, NULL, 0);
@@ -312,6 +324,8 @@ main(void)
 
     tcase_add_checked_fixture(rules, set_up, tear_down);
     tcase_add_test(rules, remap_file_pages_takes_one_mapping_and_populates_it);
+    tcase_add_test(rules,
+                   advice_that_must_split_beyond_the_limit_says_eagain);
     tcase_add_test(rules, mergeable_passes_shared_mappings_over);
     tcase_add_test(rules, populate_read_wants_memory_that_may_be_read);
     tcase_add_test(rules, fork_makes_directories_where_the_parent_has_them);
