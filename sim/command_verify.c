@@ -161,12 +161,16 @@ verify_random(const struct plan *plan, uint64_t count, uint64_t seed,
               struct verify_coverage *coverage, GError **error)
 {
     uint64_t end = coverage->event_count + count;
-    bool is_root = geteuid() == 0;
+    struct random_request request = {
+        .seed = seed,
+        .uid = geteuid(),
+        .can_change_uid = geteuid() == 0,
+        .ram_bytes = plan->setup.config.ram_bytes,
+    };
 
-    for (uint64_t i = 0; coverage->event_count < end; i++) {
-        size_t events = MIN(end - coverage->event_count, PROGRAM_EVENTS);
-        g_autoptr(GPtrArray) lines =
-            random_program(seed << 32 | i, events, geteuid(), is_root);
+    for (; coverage->event_count < end; request.index++) {
+        request.event_count = MIN(end - coverage->event_count, PROGRAM_EVENTS);
+        g_autoptr(GPtrArray) lines = random_program(&request);
         if (!verify_lines(plan, lines, coverage, error)) {
             g_prefix_error(error, "seed %" PRIu64 ": ", seed);
             return false;

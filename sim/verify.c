@@ -37,6 +37,9 @@
 
 #define WORKER_COUNT_MAX    512
 #define INITIAL_STACK_PAGES 33
+#define TASK_BYTES          (UINT64_C(1) << 47)
+#define CROWD_VMAS          4096
+#define CROWD_EVENTS        64
 
 struct verify {
     struct replay *replay;
@@ -589,6 +592,17 @@ is_compared(const struct task *task)
     return false;
 }
 
+/* Very many VMAs take long to read: they are compared now and then, and at the
+ * end.  What differs between stays. */
+static bool
+is_crowded(const struct verify *verify, const struct mm *mm)
+{
+    size_t next = verify->replay->next_event + 1;
+
+    return mm->map_count > CROWD_VMAS && next % CROWD_EVENTS != 0 &&
+           next < verify->replay->trace->events->len;
+}
+
 /* Only the acting process and its child can have changed but for what they
  * share with others: pages. */
 static bool
@@ -601,6 +615,8 @@ compare_states(struct verify *verify, const struct operation *op)
         bool is_acting = op->task && task->mm == op->task->mm;
         size_t length = verify->difference->len;
         if (!worker || !task->mm || is_compared(task))
+            continue;
+        if (is_crowded(verify, task->mm))
             continue;
         if (!state_compare(&verify->reader, worker, task->mm,
                            is_acting || task == verify->born ? STATE_ALL
@@ -693,16 +709,23 @@ on_call(void *data, const struct operation *op)
 
 /* ---- the run ---- */
 
+/* A line of /proc/meminfo; 4G where that cannot be read. */
 static uint64_t
-memory_limit_bytes(void)
+host_memory_bytes(const char *name)
 {
     g_autofree char *text = NULL;
     const char *at;
 
     if (!g_file_get_contents("/proc/meminfo", &text, NULL, NULL) ||
-        !(at = strstr(text, "MemAvailable:")))
-        return UINT64_C(1) << 30;
-    return g_ascii_strtoull(at + strlen("MemAvailable:"), NULL, 10) * 1024 / 4;
+        !(at = strstr(text, name)))
+        return UINT64_C(4) << 30;
+    return g_ascii_strtoull(at + strlen(name), NULL, 10) * 1024;
+}
+
+static uint64_t
+memory_limit_bytes(void)
+{
+    return host_memory_bytes("MemAvailable:") / 4;
 }
 
 /* Whether some event asks the kernel to drop pages of files from memory. */
@@ -742,6 +765,15 @@ open_files(struct verify *verify)
     return true;
 }
 
+/* What locked memory grows by is populated. */
+static bool
+locks_memory(const struct verify *verify, const struct trace_event *event)
+{
+    const struct task *task = verify->replay->tasks[event->task];
+
+    return task && task->mm && task->mm->locked_pages > 0;
+}
+
 /* Events that may want memory for every page of their length are refused
  * before anybody tries. */
 static bool
@@ -758,9 +790,15 @@ check_length(struct verify *verify)
         length =
             g_array_index(trace->details, struct trace_detail, event->detail)
                 .new_length;
-    else if (!is_touch && event->op != TRACE_OP_MLOCK &&
-             event->op != TRACE_OP_MADVISE && event->op != TRACE_OP_GUARD &&
-             !(event->flags & (TRACE_POPULATE | TRACE_LOCKED)))
+    if (event->op == TRACE_OP_MREMAP
+            ? !locks_memory(verify, event)
+            : !is_touch && event->op != TRACE_OP_MLOCK &&
+                  event->op != TRACE_OP_MADVISE &&
+                  event->op != TRACE_OP_GUARD &&
+                  !(event->flags & (TRACE_POPULATE | TRACE_LOCKED)))
+        return true;
+    /* Longer than any address space: refused, or ended by a hole. */
+    if (length > TASK_BYTES && !is_touch)
         return true;
     return length <= verify->memory_limit_bytes ||
            sim_fail(&verify->error, SIM_ERROR_FAILED,
@@ -905,20 +943,26 @@ verify_setup(struct setup *setup, struct catalog *catalog, bool *is_exact,
 {
     const struct kernel_file *kernel = nearest_preset(catalog, error);
     g_autofree char *overcommit = sysctl_text("overcommit_memory");
-    g_autofree char *map_count = sysctl_text("max_map_count");
+    g_autofree char *host_map_count = sysctl_text("max_map_count");
+    g_autofree char *map_count = NULL;
     g_autofree char *ram = NULL;
-    uint64_t ram_bytes = memory_limit_bytes() * 4;
+    uint64_t ram_bytes = host_memory_bytes("MemTotal:");
 
     if (!kernel)
         return false;
     ram = g_strdup_printf("%" PRIu64, page_floor(MAX(ram_bytes, 1 << 28)));
+    /* A worker's code is a mapping more. */
+    map_count = g_strdup_printf(
+        "%" PRIu64,
+        g_ascii_strtoull(host_map_count ? host_map_count : "65530", NULL, 10) -
+            1);
     const struct setup_choice choices[] = {
         {SETUP_KERNEL, NULL, kernel->labels.name},
         {SETUP_MACHINE, NULL, "x86-64"},
         {SETUP_RAM, NULL, ram},
         {SETUP_CPUS, NULL, "1"},
         {SETUP_SYSCTL, "vm.overcommit_memory", overcommit ? overcommit : "0"},
-        {SETUP_SYSCTL, "vm.max_map_count", map_count ? map_count : "65530"},
+        {SETUP_SYSCTL, "vm.max_map_count", map_count},
         {SETUP_POLICY, "thp", "never"},
     };
     *is_exact = host_version() / 1000 == kernel->kernel.version / 1000 &&

@@ -13,48 +13,16 @@
  * dontunmap of locked memory (6.18 then counts pages as locked for good); free
  * of memory that another process has locked (its pages do not become lazy).
  */
-#include "sim/verify_random.h"
-
-#include "mm/types.h"
-#include "workloads/random.h"
+#include "sim/verify_random_private.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define PROCESS_MAX    4
-#define REGION_COUNT   6
-#define RECENT_COUNT   8
-#define WINDOW_PAGES   32
-#define FILE_PAGES     56
 #define BIG_PAGES      2048
 #define WINDOW_2M      UINT64_C(0x200001f0000)  // a 2 MiB border in the middle
 #define WINDOW_1G      UINT64_C(0x2007fff0000)  // a 1 GiB border
 #define WINDOW_BIG     UINT64_C(0x20180000000)
 #define WINDOW_BIG_ODD UINT64_C(0x20180001000)  // sometimes not 2 MiB-aligned
-
-struct process {
-    uint64_t id;
-    uint64_t region_pages[REGION_COUNT];  // 0: the name was never bound
-    char *recent[RECENT_COUNT];           // addresses to touch, or NULL
-    char undo[160];   // a call that takes the latest one back, or ""
-    char shared[64];  // where a file is mapped shared, or ""
-};
-
-struct program {
-    struct random random;
-    GPtrArray *lines;
-    struct process processes[PROCESS_MAX];
-    size_t process_count;
-    struct process *current;
-    uint64_t next_id;
-    uint64_t uid;
-    bool can_change_uid;
-    bool has_files;  // of memory that is not private and anonymous
-    bool has_locks;
-    bool is_plain;  // few kinds of VMAs: most neighbours may merge
-    bool has_fetches;
-    bool has_stacks;  // mappings that grow down, never with fetches
-};
 
 /* A place, as the trace spells it. */
 struct place {
@@ -63,18 +31,6 @@ struct place {
     uint64_t base;        // of its window, 0: not in a window
 };
 
-static uint64_t
-below(struct program *program, uint64_t bound)
-{
-    return random_below(&program->random, bound);
-}
-
-static bool
-one_in(struct program *program, uint64_t n)
-{
-    return below(program, n) == 0;
-}
-
 static const char *
 any_of(struct program *program, const char *const *words, size_t count)
 {
@@ -82,8 +38,7 @@ any_of(struct program *program, const char *const *words, size_t count)
 }
 #define ANY_OF(program, words) any_of(program, words, G_N_ELEMENTS(words))
 
-G_GNUC_PRINTF(2, 3)
-static void
+void
 add_line(struct program *program, const char *format, ...)
 {
     va_list arguments;
@@ -91,6 +46,18 @@ add_line(struct program *program, const char *format, ...)
     va_start(arguments, format);
     g_ptr_array_add(program->lines, g_strdup_vprintf(format, arguments));
     va_end(arguments);
+}
+
+void
+say(struct program *program, const char *format, ...)
+{
+    g_autofree char *event = NULL;
+    va_list arguments;
+
+    va_start(arguments, format);
+    event = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    add_line(program, "%" PRIu64 " %s", program->current->id, event);
 }
 
 /* What would take the call back that was just made: neighbours merge when it
@@ -102,8 +69,8 @@ note_undo(struct program *program, const char *format, ...)
     va_list arguments;
 
     va_start(arguments, format);
-    g_vsnprintf(program->current->undo, sizeof(program->current->undo), format,
-                arguments);
+    g_vsnprintf(program->current->space->undo,
+                sizeof(program->current->space->undo), format, arguments);
     va_end(arguments);
 }
 
@@ -142,7 +109,7 @@ static bool
 region_place(struct program *program, struct place *place)
 {
     size_t region = below(program, REGION_COUNT);
-    uint64_t pages = program->current->region_pages[region];
+    uint64_t pages = program->current->space->region_pages[region];
 
     if (pages == 0)
         return false;
@@ -174,19 +141,31 @@ any_place(struct program *program)
     return place;
 }
 
-/* A page that later touches go back to. */
 static void
-remember(struct program *program, const struct place *place, uint64_t length)
+remember_text(struct program *program, const char *text)
 {
-    char **recent = &program->current->recent[below(program, RECENT_COUNT)];
-    uint64_t pages = CLAMP(length / PAGE_BYTES, 1, 8);
+    char **recent =
+        &program->current->space->recent[below(program, RECENT_COUNT)];
 
-    if (!place->base)
-        return;
     g_free(*recent);
-    *recent = g_strdup_printf(
-        "0x%" PRIx64, page_floor(g_ascii_strtoull(place->text, NULL, 16)) +
-                          below(program, pages) * PAGE_BYTES);
+    *recent = g_strdup(text);
+}
+
+void
+remember_address(struct program *program, uint64_t addr)
+{
+    char text[32];
+
+    g_snprintf(text, sizeof(text), "0x%" PRIx64, addr);
+    remember_text(program, text);
+}
+
+uint64_t
+any_window_range(struct program *program, uint64_t pages)
+{
+    uint64_t window = one_in(program, 2) ? WINDOW_2M : WINDOW_1G;
+
+    return window + below(program, WINDOW_PAGES - pages + 1) * PAGE_BYTES;
 }
 
 /* Bytes: few pages mostly, whole 2 MiB now and then where there is room. */
@@ -213,7 +192,7 @@ any_prot(struct program *program)
     static const char *const prots[] = {"rw-", "rw-", "rw-", "r--", "rw-",
                                         "r--", "---", "r-x", "rwx", "-w-"};
 
-    return any_of(program, prots, program->is_plain ? 4 : 10);
+    return any_of(program, prots, program->theme == THEME_PLAIN ? 4 : 10);
 }
 
 /* What is mapped: mostly private anonymous memory. */
@@ -225,7 +204,7 @@ append_backing(struct program *program, const struct place *place,
     const char *sharing = one_in(program, 2) ? "shared" : "private";
     uint64_t page = below(program, one_in(program, 4) ? 80 : 16);
 
-    if (chance >= 4 || !program->has_files || program->is_plain) {
+    if (chance >= 4 || !program->has_files || program->theme == THEME_PLAIN) {
         g_string_append(line, " anon,private");
         return;
     }
@@ -246,7 +225,7 @@ append_mmap_flags(struct program *program, GString *line)
     static const char *const flags[] = {"noreserve", "noreserve", "populate",
                                         "populate", "stack"};
 
-    while (!program->is_plain && one_in(program, 6))
+    while (program->theme != THEME_PLAIN && one_in(program, 6))
         g_string_append_printf(line, ",%s", ANY_OF(program, flags));
     if (program->has_locks && one_in(program, 8))
         g_string_append(line, ",locked");
@@ -284,14 +263,14 @@ do_mmap(struct program *program)
         g_string_append_printf(line, ",fixed-noreplace at=%s", place.text);
     else if (chance < 8)
         g_string_append_printf(line, " at=%s", place.text);
-    add_line(program, "%" PRIu64 " %s", program->current->id, line->str);
+    say(program, "%s", line->str);
     if (chance < 6 && strcmp(prot, "rw-") == 0)
-        remember(program, &place, length);
+        remember_text(program, place.text);
     if (chance < 6 && strstr(line->str, "shared"))
-        g_strlcpy(program->current->shared, place.text,
-                  sizeof(program->current->shared));
+        g_strlcpy(program->current->space->shared, place.text,
+                  sizeof(program->current->space->shared));
     if (!is_fixed)
-        program->current->region_pages[region] =
+        program->current->space->region_pages[region] =
             CLAMP(length / PAGE_BYTES, 1, 1024);
 }
 
@@ -302,8 +281,7 @@ do_munmap(struct program *program)
 
     if (one_in(program, 2))
         place.room_pages = MIN(place.room_pages, 2);
-    add_line(program, "%" PRIu64 " munmap %s %" PRIu64, program->current->id,
-             place.text, any_length(program, &place));
+    say(program, "munmap %s %" PRIu64, place.text, any_length(program, &place));
 }
 
 static void
@@ -312,8 +290,8 @@ do_mprotect(struct program *program)
     struct place place = any_place(program);
     uint64_t length = any_length(program, &place);
 
-    add_line(program, "%" PRIu64 " mprotect %s %" PRIu64 " %s",
-             program->current->id, place.text, length, any_prot(program));
+    say(program, "mprotect %s %" PRIu64 " %s", place.text, length,
+        any_prot(program));
     note_undo(program, "mprotect %s %" PRIu64 " rw-", place.text, length);
 }
 
@@ -342,11 +320,10 @@ do_mremap(struct program *program)
     else
         g_string_append_printf(flags, " as=R%zu", region);
     if (!is_fixed)
-        program->current->region_pages[region] =
+        program->current->space->region_pages[region] =
             CLAMP(new_length / PAGE_BYTES, 1, 1024);
-    add_line(program, "%" PRIu64 " mremap %s %" PRIu64 " %" PRIu64 "%s",
-             program->current->id, place.text, old_length, new_length,
-             flags->str);
+    say(program, "mremap %s %" PRIu64 " %" PRIu64 "%s", place.text, old_length,
+        new_length, flags->str);
     if (is_fixed && place.base)
         note_undo(program,
                   "mremap %s %" PRIu64 " %" PRIu64 " maymove fixed at=%s as=W",
@@ -358,10 +335,9 @@ do_madvise(struct program *program)
 {
     /* clang-format off */
     static const char *const contents[] = {
-        "dontneed", "dontneed", "free", "free", "populate-read",
-        "populate-write", "guard-install", "guard-install", "guard-remove",
-        "dontneed-locked", "willneed", "cold", "collapse",
-        "pageout"};  // last: only where nothing is a file
+        "dontneed", "free", "populate-read", "populate-write",
+        "guard-install", "guard-remove", "dontneed-locked", "willneed",
+        "cold", "collapse", "pageout"};  // last: only where nothing is a file
     static const char *const kinds[][2] = {
         {"hugepage", "nohugepage"}, {"nohugepage", "nohugepage"},
         {"dontfork", "dofork"}, {"dofork", "dofork"},
@@ -369,27 +345,26 @@ do_madvise(struct program *program)
         {"normal", "normal"}, {"random", "normal"}, {"sequential", "normal"},
         {"mergeable", "unmergeable"}, {"unmergeable", "unmergeable"}};
     /* clang-format on */
-    bool is_content = one_in(program, 2) || program->is_plain;
     struct place place = any_place(program);
     uint64_t length = any_length(program, &place);
 
-    if (place.base && one_in(program, 12))
+    if (place.base && one_in(program, 8))
         g_snprintf(place.text, sizeof(place.text), "0x%" PRIx64,
                    g_ascii_strtoull(place.text, NULL, 16) | 8);
-    if (is_content && !one_in(program, 6)) {
+    if (one_in(program, 2)) {
         const char *advice =
             any_of(program, contents,
                    G_N_ELEMENTS(contents) - (program->has_files ? 1 : 0));
         if (program->has_locks && program->process_count > 1 &&
             strcmp(advice, "free") == 0)
             advice = "dontneed-locked";
-        add_line(program, "%" PRIu64 " madvise %s %" PRIu64 " %s",
-                 program->current->id, place.text, length, advice);
+        if (strcmp(advice, "collapse") == 0 && one_in(program, 4))
+            length = 0;  // the only length that it succeeds with
+        say(program, "madvise %s %" PRIu64 " %s", place.text, length, advice);
         return;
     }
     const char *const *kind = kinds[below(program, G_N_ELEMENTS(kinds))];
-    add_line(program, "%" PRIu64 " madvise %s %" PRIu64 " %s",
-             program->current->id, place.text, length, kind[0]);
+    say(program, "madvise %s %" PRIu64 " %s", place.text, length, kind[0]);
     note_undo(program, "madvise %s %" PRIu64 " %s", place.text, length,
               kind[1]);
 }
@@ -402,41 +377,44 @@ do_lock(struct program *program)
 
     if (!program->has_locks)
         return;
-    add_line(program, "%" PRIu64 " %s %s %" PRIu64, program->current->id,
-             one_in(program, 2) ? "mlock" : "munlock", place.text, length);
+    say(program, "%s %s %" PRIu64, one_in(program, 2) ? "mlock" : "munlock",
+        place.text, length);
     note_undo(program, "munlock %s %" PRIu64, place.text, length);
 }
 
 static void
 do_brk(struct program *program)
 {
-    add_line(program, "%" PRIu64 " brk %" PRIu64, program->current->id,
-             below(program, 40) * PAGE_BYTES +
-                 (one_in(program, 8) ? below(program, PAGE_BYTES) : 0));
+    uint64_t length = below(program, 40) * PAGE_BYTES;
+
+    if (one_in(program, 8))
+        length += below(program, PAGE_BYTES);
+    if (one_in(program, 12))
+        length = UINT64_C(1) << (44 + below(program, 4));
+    say(program, "brk %" PRIu64, length);
 }
 
 static void
 do_remap_file_pages(struct program *program)
 {
     struct place place = any_place(program);
-    bool is_shared = program->current->shared[0] && !one_in(program, 3);
+    bool is_shared = program->current->space->shared[0] && !one_in(program, 3);
     uint64_t length = is_shared ? PAGE_BYTES : any_length(program, &place);
 
-    add_line(program, "%" PRIu64 " remap_file_pages %s %" PRIu64 " %" PRIu64,
-             program->current->id,
-             is_shared ? program->current->shared : place.text, length,
-             below(program, FILE_PAGES));
+    say(program, "remap_file_pages %s %" PRIu64 " %" PRIu64,
+        is_shared ? program->current->space->shared : place.text, length,
+        below(program, FILE_PAGES));
 }
 
 static void
 do_undo(struct program *program)
 {
-    struct process *process = program->current;
+    struct space *space = program->current->space;
 
-    if (!process->undo[0])
+    if (!space->undo[0])
         return;
-    add_line(program, "%" PRIu64 " %s", process->id, process->undo);
-    process->undo[0] = '\0';
+    say(program, "%s", space->undo);
+    space->undo[0] = '\0';
 }
 
 static void
@@ -444,78 +422,255 @@ do_touch(struct program *program)
 {
     static const char *const kinds[] = {"r", "r", "r", "w", "w", "w", "w", "x"};
     struct place place = any_place(program);
-    uint64_t pages = 1 + (one_in(program, 3) ? below(program, 7) : 0);
+    uint64_t pages = 1;
     char *const *recent =
-        &program->current->recent[below(program, RECENT_COUNT)];
+        &program->current->space->recent[below(program, RECENT_COUNT)];
     const char *kind = any_of(
         program, kinds, G_N_ELEMENTS(kinds) - (program->has_fetches ? 0 : 1));
+    bool goes_back = *recent && !one_in(program, 5);
 
+    if (one_in(program, 4))
+        pages += below(program, 7);
     if (place.room_pages > 512 && one_in(program, 30))
         pages = 64;
-    if (*recent && !one_in(program, 6))
+    if (goes_back)
         g_strlcpy(place.text, *recent, sizeof(place.text));
     if (kind[0] == 'x' && place.text[0] == 's')
         kind = "r";
-    add_line(program, "%" PRIu64 " %s %s %" PRIu64 "K%s", program->current->id,
-             kind, place.text, pages * 4,
-             kind[0] != 'x' && one_in(program, 10) ? " kernel" : "");
+    say(program, "%s %s %" PRIu64 "K%s", kind, place.text, pages * 4,
+        kind[0] != 'x' && one_in(program, 6) ? " kernel" : "");
+    if (!goes_back && kind[0] == 'w')
+        remember_text(program, place.text);
 }
 
 /* ---- processes ---- */
 
+static struct space *
+space_new(void)
+{
+    struct space *space = g_new0(struct space, 1);
+
+    space->user_count = 1;
+    return space;
+}
+
+static void
+space_drop(struct space *space)
+{
+    if (--space->user_count > 0)
+        return;
+    for (size_t i = 0; i < RECENT_COUNT; i++)
+        g_free(space->recent[i]);
+    g_free(space);
+}
+
+static struct space *
+space_copy(const struct space *space)
+{
+    struct space *copy = g_new(struct space, 1);
+
+    *copy = *space;
+    copy->user_count = 1;
+    for (size_t i = 0; i < RECENT_COUNT; i++)
+        copy->recent[i] = g_strdup(space->recent[i]);
+    return copy;
+}
+
+/* Two windows to act in. */
+static void
+map_windows(struct program *program)
+{
+    static const uint64_t windows[] = {WINDOW_1G, WINDOW_2M};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(windows); i++) {
+        say(program, "mmap W %dK rw- anon,private,fixed at=0x%" PRIx64,
+            WINDOW_PAGES * 4, windows[i]);
+        remember_address(program, windows[i]);
+    }
+}
+
 static void
 start_process(struct program *program)
 {
-    static const char *const memlocks[] = {"", "", " rlimit-memlock=256K",
+    static const char *const memlocks[] = {"", " rlimit-memlock=256K",
                                            " rlimit-memlock=128K",
                                            " rlimit-memlock=0"};
-    uint64_t uid = program->uid;
+    const struct random_request *request = &program->request;
+    struct process *process = &program->processes[program->process_count++];
+    bool is_limited = program->theme == THEME_LOCKS;
+    uint64_t uid = request->uid;
+
+    *process = (struct process){.id = program->next_id,
+                                .group = program->next_id,
+                                .space = space_new()};
+    program->next_id++;
+    program->current = process;
+    if (request->can_change_uid && (is_limited || one_in(program, 4)))
+        uid = 1000;
+    process->is_root = uid == 0;
+    say(program, "start uid=%" PRIu64 "%s%s", uid,
+        memlocks[is_limited ? 1 + below(program, 3)
+                            : below(program, G_N_ELEMENTS(memlocks))],
+        one_in(program, 6) && program->theme <= THEME_TASKS ? " rlimit-as=24M"
+                                                            : "");
+    map_windows(program);
+}
+
+static struct process *
+add_process(struct program *program, struct space *space)
+{
     struct process *process = &program->processes[program->process_count++];
 
-    *process = (struct process){.id = program->next_id++};
-    program->current = process;
-    if (program->can_change_uid && one_in(program, 4))
-        uid = 1000;
-    add_line(program, "%" PRIu64 " start uid=%" PRIu64 "%s%s", process->id, uid,
-             memlocks[below(program, G_N_ELEMENTS(memlocks))],
-             one_in(program, 6) ? " rlimit-as=24M" : "");
-    for (int i = 0; i < 2; i++) {
-        struct place place = {.base = i ? WINDOW_2M : WINDOW_1G};
-        add_line(program,
-                 "%" PRIu64 " mmap W %dK rw- anon,private,fixed at=0x%" PRIx64,
-                 process->id, WINDOW_PAGES * 4, place.base);
-        g_snprintf(place.text, sizeof(place.text), "0x%" PRIx64, place.base);
-        remember(program, &place, WINDOW_PAGES * PAGE_BYTES);
-    }
+    *process = (struct process){
+        .id = program->next_id,
+        .group = program->next_id,
+        .is_root = program->current->is_root,
+        .space = space,
+    };
+    program->next_id++;
+    return process;
+}
+
+bool
+fork_current(struct program *program)
+{
+    if (program->process_count == PROCESS_MAX)
+        return false;
+    struct process *child =
+        add_process(program, space_copy(program->current->space));
+    say(program, "fork %" PRIu64, child->id);
+    return true;
 }
 
 static void
 do_fork(struct program *program)
 {
+    if (program->theme != THEME_CROWD)  // the copies would take long
+        fork_current(program);
+}
+
+/* A thread, or a vfork child that its parent waits for. */
+static void
+do_share(struct program *program)
+{
     struct process *parent = program->current;
-    struct process *child;
+    bool is_thread = one_in(program, 2);
 
     if (program->process_count == PROCESS_MAX)
         return;
-    child = &program->processes[program->process_count++];
-    *child = *parent;
-    child->id = program->next_id++;
-    for (size_t i = 0; i < RECENT_COUNT; i++)
-        child->recent[i] = g_strdup(parent->recent[i]);
-    add_line(program, "%" PRIu64 " fork %" PRIu64, parent->id, child->id);
+    parent->space->user_count++;
+    struct process *child = add_process(program, parent->space);
+    if (is_thread)
+        child->group = parent->group;
+    else
+        parent->vfork_child = child->id;
+    say(program, "%s %" PRIu64, is_thread ? "thread" : "vfork", child->id);
+}
+
+/* A vfork child has an image of its own, or is gone. */
+static void
+release_parent(struct program *program, uint64_t child)
+{
+    for (size_t i = 0; i < program->process_count; i++)
+        if (program->processes[i].vfork_child == child)
+            program->processes[i].vfork_child = 0;
+}
+
+static void
+forget_process(struct program *program, struct process *process)
+{
+    release_parent(program, process->id);
+    space_drop(process->space);
+    *process = program->processes[--program->process_count];
+}
+
+/* All threads of the current process but itself. */
+static void
+forget_threads(struct program *program)
+{
+    uint64_t id = program->current->id, group = program->current->group;
+
+    for (size_t i = program->process_count; i-- > 0;)
+        if (program->processes[i].group == group &&
+            program->processes[i].id != id)
+            forget_process(program, &program->processes[i]);
+    for (size_t i = 0; i < program->process_count; i++)
+        if (program->processes[i].id == id)
+            program->current = &program->processes[i];
+}
+
+void
+exit_current(struct program *program)
+{
+    bool ends_all = one_in(program, 3);
+
+    say(program, "%s", ends_all ? "exit-group" : "exit");
+    if (ends_all)
+        forget_threads(program);
+    forget_process(program, program->current);
+    if (program->process_count == 0)
+        start_process(program);
+}
+
+static void
+do_exec(struct program *program)
+{
+    if (program->theme == THEME_CROWD)
+        return;
+    say(program, "exec prog");
+    forget_threads(program);
+    release_parent(program, program->current->id);
+    space_drop(program->current->space);
+    program->current->space = space_new();
+    map_windows(program);
 }
 
 static void
 do_exit(struct program *program)
 {
-    struct process *process = program->current;
+    if (program->theme != THEME_CROWD)  // it would be gone
+        exit_current(program);
+}
 
-    add_line(program, "%" PRIu64 " exit", process->id);
-    for (size_t i = 0; i < RECENT_COUNT; i++)
-        g_free(process->recent[i]);
-    *process = program->processes[--program->process_count];
-    if (program->process_count == 0)
-        start_process(program);
+/* To an ordinary user, who cannot go back. */
+static void
+do_setuid(struct program *program)
+{
+    if (!program->request.can_change_uid || !program->current->is_root ||
+        program->current->space->user_count > 1)
+        return;
+    program->current->is_root = false;
+    say(program, "setuid 1000");
+}
+
+/* One that does not wait. */
+static void
+choose_process(struct program *program)
+{
+    program->current =
+        &program->processes[below(program, program->process_count)];
+    while (program->current->vfork_child)
+        for (size_t i = 0; i < program->process_count; i++)
+            if (program->processes[i].id == program->current->vfork_child)
+                program->current = &program->processes[i];
+}
+
+/* What only programs about tasks do. */
+static void
+do_task(struct program *program)
+{
+    uint64_t chance = below(program, 8);
+
+    if (program->theme != THEME_TASKS)
+        return;
+    if (chance < 4)
+        do_share(program);
+    else if (chance < 6)
+        do_exec(program);
+    else if (chance < 7)
+        do_setuid(program);
+    else
+        exit_current(program);
 }
 
 static void
@@ -525,47 +680,61 @@ do_something(struct program *program)
         unsigned weight;
         void (*act)(struct program *program);
     } deeds[] = {
-        {39, do_touch},   {15, do_mmap},  {3, do_munmap},
-        {8, do_mprotect}, {5, do_mremap}, {13, do_madvise},
-        {2, do_lock},     {2, do_brk},    {1, do_remap_file_pages},
-        {9, do_undo},     {2, do_fork},   {1, do_exit},
+        {360, do_touch},   {110, do_mmap},     {40, do_munmap},
+        {70, do_mprotect}, {60, do_mremap},    {150, do_madvise},
+        {20, do_lock},     {25, do_brk},       {10, do_remap_file_pages},
+        {50, do_undo},     {15, do_fork},      {10, do_exit},
+        {30, do_task},     {50, random_scene},
     };
-    uint64_t chance = below(program, 100);
+    uint64_t chance = below(program, 1000);
     size_t deed = 0;
 
     for (; chance >= deeds[deed].weight; deed++)
         chance -= deeds[deed].weight;
-    program->current =
-        &program->processes[below(program, program->process_count)];
+    choose_process(program);
     deeds[deed].act(program);
 }
 
-GPtrArray *
-random_program(uint64_t seed, size_t event_count, uint64_t uid,
-               bool can_change_uid)
+/* Themes take turns, so that a hundred seeds always have the same share of
+ * each. */
+static enum theme
+theme_of(const struct random_request *request)
 {
+    static const enum theme themes[] = {
+        THEME_MIXED, THEME_LOCKS,    THEME_PLAIN, THEME_FILES, THEME_TASKS,
+        THEME_PLAIN, THEME_PROMISES, THEME_MIXED, THEME_LOCKS, THEME_PLAIN,
+        THEME_MIXED, THEME_TASKS,    THEME_FILES, THEME_PLAIN, THEME_LOCKS,
+        THEME_MIXED, THEME_TASKS,    THEME_PLAIN, THEME_LOCKS, THEME_CROWD,
+    };
+
+    return themes[(request->seed * 2 + request->index) % G_N_ELEMENTS(themes)];
+}
+
+GPtrArray *
+random_program(const struct random_request *request)
+{
+    enum { HEADER_LINES = 3 };
     struct program program = {
-        .random = {seed},
+        .request = *request,
+        .random = {request->seed << 32 | request->index},
         .lines = g_ptr_array_new_with_free_func(g_free),
         .next_id = 1,
-        .uid = uid,
-        .can_change_uid = can_change_uid,
+        .theme = theme_of(request),
     };
-    enum { HEADER_LINES = 3 };
 
-    program.has_files = !one_in(&program, 4);
-    program.has_locks = one_in(&program, 3);
-    program.is_plain = one_in(&program, 2);
+    program.has_files = program.theme == THEME_FILES || !one_in(&program, 3);
+    program.has_locks = program.theme == THEME_LOCKS || one_in(&program, 4);
     program.has_fetches = one_in(&program, 2);
     program.has_stacks = !program.has_fetches && one_in(&program, 2);
     add_line(&program, "#vmtrace 1");
     add_line(&program, "0 file disk %dK disk cached", FILE_PAGES * 4);
     add_line(&program, "0 file shm %dK shmem", FILE_PAGES * 4);
     start_process(&program);
-    while (program.lines->len < event_count + HEADER_LINES)
+    if (program.theme == THEME_CROWD)
+        gather_crowd(&program);
+    while (program.lines->len < request->event_count + HEADER_LINES)
         do_something(&program);
     for (size_t i = 0; i < program.process_count; i++)
-        for (size_t k = 0; k < RECENT_COUNT; k++)
-            g_free(program.processes[i].recent[k]);
+        space_drop(program.processes[i].space);
     return program.lines;
 }

@@ -8,10 +8,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/*
- * Lines (char *) of a trace with about `event_count` events, freed with the
- * array.  `uid` is that of processes that are not meant to be somebody else;
- * with can_change_uid some are.
- */
-GPtrArray *random_program(uint64_t seed, size_t event_count, uint64_t uid,
-                          bool can_change_uid);
+struct random_request {
+    uint64_t seed, index;  // which program of which seed
+    size_t event_count;    // about so many
+    uint64_t uid;         // of processes that are not meant to be somebody else
+    bool can_change_uid;  // some processes are
+    uint64_t ram_bytes;   // of the host, for promises beyond it
+};
+
+/* Lines (char *) of a trace, freed with the array. */
+GPtrArray *random_program(const struct random_request *request);

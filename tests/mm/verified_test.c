@@ -324,8 +324,7 @@ main(void)
 
     tcase_add_checked_fixture(rules, set_up, tear_down);
     tcase_add_test(rules, remap_file_pages_takes_one_mapping_and_populates_it);
-    tcase_add_test(rules,
-                   advice_that_must_split_beyond_the_limit_says_eagain);
+    tcase_add_test(rules, advice_that_must_split_beyond_the_limit_says_eagain);
     tcase_add_test(rules, mergeable_passes_shared_mappings_over);
     tcase_add_test(rules, populate_read_wants_memory_that_may_be_read);
     tcase_add_test(rules, fork_makes_directories_where_the_parent_has_them);

@@ -37,8 +37,12 @@ reason_to_skip(void)
 START_TEST(random_programs_are_traces_and_depend_on_their_seed_alone)
 {
     for (uint64_t seed = 1; seed <= 20; seed++) {
-        g_autoptr(GPtrArray) one = random_program(seed, 300, 0, true);
-        g_autoptr(GPtrArray) same = random_program(seed, 300, 0, true);
+        const struct random_request request = {.seed = seed,
+                                               .event_count = 300,
+                                               .can_change_uid = true,
+                                               .ram_bytes = 1 << 30};
+        g_autoptr(GPtrArray) one = random_program(&request);
+        g_autoptr(GPtrArray) same = random_program(&request);
         g_autoptr(GError) error = NULL;
         struct trace *trace = lines_load(one, &error);
         ck_assert_msg(trace, "%s", error ? error->message : "");

@@ -1,0 +1,484 @@
+/*
+ * Scenes: a few events in a row whose end is rare among events that chance
+ * alone draws.  They act where everything else does, so most meet something
+ * that others left.
+ *
+ * A scene says what it wants to see, not what must happen: its calls may be
+ * refused like any others.
+ */
+#include "sim/verify_random_private.h"
+
+#include <inttypes.h>
+
+#define CROWD_BASE   UINT64_C(0x300000000000)
+#define PROMISE_BASE UINT64_C(0x280000000000)
+
+static uint64_t
+page_at(uint64_t base, uint64_t page)
+{
+    return base + page * PAGE_BYTES;
+}
+
+static void
+map_at(struct program *program, uint64_t addr, uint64_t pages, const char *prot,
+       const char *flags)
+{
+    say(program, "mmap W %" PRIu64 "K %s %s,fixed at=0x%" PRIx64, pages * 4,
+        prot, flags, addr);
+}
+
+static void
+unmap_at(struct program *program, uint64_t addr, uint64_t pages)
+{
+    say(program, "munmap 0x%" PRIx64 " %" PRIu64 "K", addr, pages * 4);
+}
+
+/* r, w or x. */
+static void
+touch_at(struct program *program, char kind, uint64_t addr, uint64_t pages)
+{
+    say(program, "%c 0x%" PRIx64 " %" PRIu64 "K%s", kind, addr, pages * 4,
+        kind != 'x' && one_in(program, 3) ? " kernel" : "");
+}
+
+/* ---- joining neighbours ---- */
+
+/* A pair of calls on ranges, the second of which takes the first back. */
+struct change {
+    const char *verb, *set, *clear;
+};
+
+static void
+apply(struct program *program, const struct change *change, bool sets,
+      uint64_t addr, uint64_t pages)
+{
+    say(program, "%s 0x%" PRIx64 " %" PRIu64 "K %s",
+        change->verb ? change->verb
+        : sets       ? change->set
+                     : change->clear,
+        addr, pages * 4,
+        !change->verb ? ""
+        : sets        ? change->set
+                      : change->clear);
+}
+
+/* What moves borders, or makes one of two and three. */
+static void
+move_border(struct program *program)
+{
+    static const struct change changes[] = {
+        {"mprotect", "r--", "rw-"},
+        {"mprotect", "---", "rw-"},
+        {"madvise", "dontfork", "dofork"},
+        {"madvise", "random", "normal"},
+        {"madvise", "sequential", "normal"},
+        {"madvise", "mergeable", "unmergeable"},
+        {"madvise", "wipeonfork", "keeponfork"},
+        {NULL, "mlock", "munlock"},
+        {NULL, "mlock", "munlock"},
+        {NULL, "mlock", "munlock"},
+    };
+    const struct change *change = &changes[below(
+        program, G_N_ELEMENTS(changes) - (program->has_locks ? 0 : 3))];
+    uint64_t base = any_window_range(program, 6);
+
+    if (one_in(program, 2))
+        map_at(program, base, 6, "rw-", "anon,private");
+    if (one_in(program, 2))
+        touch_at(program, 'w', base, 6);
+    apply(program, change, true, page_at(base, 3), 3);
+    switch (below(program, 5)) {
+    case 0:
+        apply(program, change, true, page_at(base, 2), 1);
+        break;
+    case 1:
+        apply(program, change, false, page_at(base, 3), 1);
+        break;
+    case 2:
+        apply(program, change, false, page_at(base, 3), 3);
+        break;
+    case 3:
+        apply(program, change, true, base, 3);
+        break;
+    default:
+        apply(program, change, false, page_at(base, 4), 2);
+        apply(program, change, false, page_at(base, 3), 1);
+        break;
+    }
+}
+
+/* Two that were written to apart, and what is put between them. */
+static void
+part_strangers(struct program *program)
+{
+    uint64_t base = any_window_range(program, 5);
+
+    unmap_at(program, base, 5);
+    map_at(program, base, 2, "rw-", "anon,private");
+    map_at(program, page_at(base, 3), 2, "rw-", "anon,private");
+    touch_at(program, 'w', base, 1);
+    touch_at(program, 'w', page_at(base, 3), 1);
+    map_at(program, page_at(base, 2), 1, "rw-", "anon,private");
+}
+
+/* A range that was written to joins one that was not; not accounted, because
+ * what was written to stays so. */
+static void
+bring_identity(struct program *program)
+{
+    uint64_t base = any_window_range(program, 4);
+    uint64_t half = one_in(program, 2) ? 2 : 0;
+
+    map_at(program, base, 4, "rw-", "anon,private,noreserve");
+    say(program, "mprotect 0x%" PRIx64 " 8K r--", page_at(base, 2 - half));
+    touch_at(program, 'w', page_at(base, half), 2);
+    say(program, "mprotect 0x%" PRIx64 " 8K r--", page_at(base, half));
+}
+
+/* The heap does not join what lies below it. */
+static void
+begin_heap_again(struct program *program)
+{
+    say(program, "brk 0");
+    say(program, "mmap W 8K rw- anon,private,fixed at=heap-8K");
+    say(program, "brk %" PRIu64 "K", 4 * (1 + below(program, 8)));
+}
+
+/* ---- errors ---- */
+
+static void
+ask_nonsense(struct program *program)
+{
+    static const char *const verbs[] = {"munmap",  "mprotect", "mlock",
+                                        "munlock", "madvise",  "munmap"};
+    size_t verb = below(program, G_N_ELEMENTS(verbs));
+    uint64_t addr = any_window_range(program, 2);
+
+    if (verb == 2 || verb == 3)  // these round, but a range must not wrap
+        say(program, "%s 0x%" PRIx64 " 0x%" PRIx64, verbs[verb], addr,
+            UINT64_MAX - PAGE_BYTES * below(program, 64));
+    else
+        say(program, "%s 0x%" PRIx64 " 8K%s", verbs[verb], addr + 16,
+            verb == 1   ? " rw-"
+            : verb == 4 ? " normal"
+                        : "");
+}
+
+/* A file whose last page would lie beyond all offsets. */
+static void
+overflow_file(struct program *program)
+{
+    say(program, "mmap W %" PRIu64 "K r-- private,file=disk,off=0x%" PRIx64,
+        4 * (2 + below(program, 6)), UINT64_MAX - PAGE_BYTES + 1);
+}
+
+/* Longer is not possible where it is. */
+static void
+block_growth(struct program *program)
+{
+    uint64_t base = any_window_range(program, 4);
+
+    map_at(program, base, 2, "rw-", "anon,private");
+    map_at(program, page_at(base, 2), 1, "r--", "anon,private");
+    say(program, "mremap 0x%" PRIx64 " 8K %" PRIu64 "K as=W", base,
+        4 * (3 + below(program, 40)));
+}
+
+/* Shorter and as long as before: it joins what comes next again. */
+static void
+shrink_and_grow(struct program *program)
+{
+    uint64_t base = any_window_range(program, 4);
+
+    say(program, "mremap 0x%" PRIx64 " 8K 4K as=W", base);
+    say(program, "mremap 0x%" PRIx64 " 4K 8K maymove as=W", base);
+    remember_address(program, base);
+}
+
+static void
+populate_guards(struct program *program)
+{
+    uint64_t base = any_window_range(program, 4);
+    uint64_t guard = below(program, 3);
+
+    if (one_in(program, 2))
+        map_at(program, base, 4, "rw-", "anon,private");
+    say(program, "madvise 0x%" PRIx64 " 4K guard-install",
+        page_at(base, guard));
+    say(program, "madvise 0x%" PRIx64 " 16K populate-%s", base,
+        one_in(program, 2) ? "read" : "write");
+    touch_at(program, one_in(program, 2) ? 'r' : 'w', base, 4);
+}
+
+/* The beginning of the heap's way is closed. */
+static void
+block_heap(struct program *program)
+{
+    say(program, "brk 16K");
+    say(program, "mmap W 4K r-- anon,private,fixed at=heap+24K");
+    say(program, "brk %" PRIu64 "K", 4 * (5 + below(program, 8)));
+}
+
+/* ---- files ---- */
+
+static const char *
+any_file_mapping(struct program *program)
+{
+    static const char *const mappings[] = {
+        "private,file=disk", "shared,file=disk", "private,file=shm",
+        "shared,file=shm"};
+
+    return mappings[below(program, G_N_ELEMENTS(mappings))];
+}
+
+static void
+look_beyond_file(struct program *program)
+{
+    uint64_t base = any_window_range(program, 8);
+    g_autofree char *flags = g_strdup_printf(
+        "%s,off=%dK", any_file_mapping(program), (FILE_PAGES - 4) * 4);
+
+    map_at(program, base, 8, program->has_fetches ? "rwx" : "rw-", flags);
+    touch_at(program, 'r', page_at(base, 2), 4);
+    touch_at(program, 'w', page_at(base, 2), 4);
+    if (program->has_fetches)
+        touch_at(program, 'x', page_at(base, 3), 2);
+    if (one_in(program, 2))
+        say(program, "madvise 0x%" PRIx64 " 32K populate-%s", base,
+            one_in(program, 2) ? "read" : "write");
+}
+
+static void
+remap_file(struct program *program)
+{
+    uint64_t base = any_window_range(program, 6);
+    const char *file = one_in(program, 2) ? "disk" : "shm";
+    g_autofree char *flags = g_strdup_printf("shared,file=%s,off=0", file);
+
+    map_at(program, base, 6, "rw-", flags);
+    if (one_in(program, 2))
+        touch_at(program, 'w', base, 6);
+    say(program, "remap_file_pages 0x%" PRIx64 " %" PRIu64 "K %" PRIu64,
+        page_at(base, 1), 4 * (1 + below(program, 4)),
+        below(program, FILE_PAGES));
+    touch_at(program, 'r', base, 6);
+}
+
+/* ---- pages ---- */
+
+/* Who is left keeps the page. */
+static void
+share_pages(struct program *program)
+{
+    uint64_t base = any_window_range(program, 2);
+    struct process *parent = program->current;
+
+    touch_at(program, 'w', base, 2);
+    if (program->theme == THEME_CROWD || !fork_current(program))
+        return;
+    program->current = &program->processes[program->process_count - 1];
+    if (one_in(program, 2))
+        touch_at(program, 'w', base, 1);
+    exit_current(program);
+    program->current = parent;
+    touch_at(program, 'w', base, 2);
+    remember_address(program, base);
+}
+
+static void
+fetch_pages(struct program *program)
+{
+    uint64_t base = any_window_range(program, 4);
+    g_autofree char *file =
+        g_strdup_printf("%s,off=%" PRIu64 "K", any_file_mapping(program),
+                        4 * below(program, FILE_PAGES - 4));
+
+    map_at(program, base, 4, one_in(program, 2) ? "r-x" : "rwx",
+           program->has_files && one_in(program, 2) ? file : "anon,private");
+    if (one_in(program, 2))
+        touch_at(program, 'r', base, 2);
+    touch_at(program, 'x', base, 4);
+}
+
+static void
+free_lazily(struct program *program)
+{
+    uint64_t base = any_window_range(program, 4);
+
+    touch_at(program, 'w', base, 4);
+    say(program, "madvise 0x%" PRIx64 " 16K free", base);
+    touch_at(program, 'w', page_at(base, below(program, 4)), 1);
+    say(program, "madvise 0x%" PRIx64 " 16K pageout", base);
+    touch_at(program, 'r', base, 4);
+}
+
+/* ---- limits ---- */
+
+static void
+lock_too_much(struct program *program)
+{
+    uint64_t base = any_window_range(program, 8);
+
+    switch (below(program, 3)) {
+    case 0:
+        map_at(program, base, 8, "rw-", "anon,private,locked");
+        break;
+    case 1:
+        say(program, "mmap R0 %" PRIu64 "K rw- anon,private,locked",
+            4 * (16 + below(program, 64)));
+        program->current->space->region_pages[0] = 16;
+        break;
+    default:
+        say(program, "mlock 0x%" PRIx64 " 32K", base);
+        break;
+    }
+    say(program, "mremap 0x%" PRIx64 " 4K %" PRIu64 "K maymove as=W", base,
+        4 * (24 + below(program, 48)));
+}
+
+/* Three promises of half the memory each become one VMA, which nobody could
+ * promise at once: a copy, a change that asks again, or more of it is refused.
+ */
+static void
+promise_too_much(struct program *program)
+{
+    uint64_t half = page_ceil(program->request.ram_bytes / 2);
+    const char *prot = one_in(program, 3) ? "r--" : "rw-";
+    struct process *parent = program->current;
+
+    for (uint64_t i = 0; i < 3; i++)
+        say(program, "mmap W %" PRIu64 " %s anon,private,fixed at=0x%" PRIx64,
+            half, prot, PROMISE_BASE + i * half);
+    if (fork_current(program)) {
+        /* Skipped where the fork was refused, as most are. */
+        program->current = &program->processes[program->process_count - 1];
+        exit_current(program);
+        program->current = parent;
+    }
+    say(program, "mprotect 0x%" PRIx64 " %" PRIu64 " rw-", PROMISE_BASE,
+        half * 3);
+    say(program, "mremap 0x%" PRIx64 " %" PRIu64 " %" PRIu64 " maymove as=W",
+        PROMISE_BASE, half, half * 4);
+    say(program, "munmap 0x%" PRIx64 " %" PRIu64, PROMISE_BASE, half * 3);
+}
+
+/* Cut something in the middle, which takes two VMAs more. */
+static void
+crowd_in(struct program *program)
+{
+    static const char *const advice[] = {
+        "normal",     "random",     "sequential", "dontfork",
+        "dofork",     "wipeonfork", "keeponfork", "hugepage",
+        "nohugepage", "mergeable",  "unmergeable"};
+    uint64_t base = any_window_range(program, 5);
+    size_t which = below(program, G_N_ELEMENTS(advice));
+
+    map_at(program, base, 5, "rw-", "anon,private");
+    /* Advice that takes others back needs something to take back. */
+    say(program, "madvise 0x%" PRIx64 " 20K %s", base,
+        advice[below(program, G_N_ELEMENTS(advice))]);
+    say(program, "madvise 0x%" PRIx64 " 4K %s", page_at(base, 2),
+        advice[which]);
+    if (one_in(program, 4))
+        unmap_at(program, page_at(base, 2), 1);
+    else if (one_in(program, 3))
+        say(program, "mprotect 0x%" PRIx64 " 4K r--", page_at(base, 3));
+}
+
+/*
+ * The limit is on all VMAs of an address space, so nobody gets there one by
+ * one: pairs of pages of unlike access are doubled by a move that leaves the
+ * old ones behind.
+ */
+void
+gather_crowd(struct program *program)
+{
+    const uint64_t limit = 65530, room = 24;
+    uint64_t vmas = 2;
+
+    map_at(program, CROWD_BASE, 2, "rw-", "anon,private");
+    say(program, "mprotect 0x%" PRIx64 " 4K r--", page_at(CROWD_BASE, 1));
+    while (vmas + room < limit) {
+        uint64_t more = MIN(vmas, limit - room - vmas);
+
+        say(program,
+            "mremap 0x%" PRIx64 " %" PRIu64 "K %" PRIu64
+            "K maymove fixed at=0x%" PRIx64 " dontunmap as=W",
+            CROWD_BASE, more * 4, more * 4, page_at(CROWD_BASE, vmas));
+        vmas += more;
+    }
+}
+
+/* ---- choice ---- */
+
+enum need {
+    NEEDS_NOTHING,
+    NEEDS_FILES,
+    NEEDS_NO_FILES,
+    NEEDS_LOCKS,
+    NEEDS_FETCHES,
+    NEEDS_PROMISES,
+    NEEDS_CROWD,
+};
+
+static bool
+has(const struct program *program, enum need need)
+{
+    switch (need) {
+    case NEEDS_NOTHING:
+        return true;
+    case NEEDS_FILES:
+        return program->has_files;
+    case NEEDS_NO_FILES:
+        return !program->has_files;
+    case NEEDS_LOCKS:
+        return program->has_locks;
+    case NEEDS_FETCHES:
+        return program->has_fetches;
+    case NEEDS_PROMISES:
+        return program->theme == THEME_PROMISES;
+    case NEEDS_CROWD:
+        return program->theme == THEME_CROWD;
+    }
+    return false;
+}
+
+void
+random_scene(struct program *program)
+{
+    static const struct {
+        void (*act)(struct program *program);
+        enum need need;
+    } scenes[] = {
+        {move_border, NEEDS_NOTHING},
+        {move_border, NEEDS_NOTHING},
+        {part_strangers, NEEDS_NOTHING},
+        {bring_identity, NEEDS_NOTHING},
+        {begin_heap_again, NEEDS_NOTHING},
+        {ask_nonsense, NEEDS_NOTHING},
+        {block_growth, NEEDS_NOTHING},
+        {shrink_and_grow, NEEDS_NOTHING},
+        {populate_guards, NEEDS_NOTHING},
+        {block_heap, NEEDS_NOTHING},
+        {share_pages, NEEDS_NOTHING},
+        {overflow_file, NEEDS_NOTHING},
+        {look_beyond_file, NEEDS_FILES},
+        {remap_file, NEEDS_FILES},
+        {free_lazily, NEEDS_NO_FILES},
+        {lock_too_much, NEEDS_LOCKS},
+        {lock_too_much, NEEDS_LOCKS},
+        {fetch_pages, NEEDS_FETCHES},
+        {promise_too_much, NEEDS_PROMISES},
+        {promise_too_much, NEEDS_PROMISES},
+        {crowd_in, NEEDS_CROWD},
+        {crowd_in, NEEDS_CROWD},
+        {crowd_in, NEEDS_CROWD},
+        {crowd_in, NEEDS_CROWD},
+    };
+    size_t scene;
+
+    do {
+        scene = below(program, G_N_ELEMENTS(scenes));
+    } while (!has(program, scenes[scene].need));
+    scenes[scene].act(program);
+}
