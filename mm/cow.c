@@ -6,7 +6,9 @@
  *   mapcount    2.6.13 to 5.18: one mapping
  *   exclusive   5.19 on: PG_anon_exclusive says so at once; else no other
  *               mapping and no other reference, after draining this CPU's
- *               batch if the page waits in one
+ *               batch if the page waits in one.  With up to three references
+ *               the batch is drained first and the mappings counted then, so
+ *               the writer that copies helps the one that comes after it.
  *
  * Source: do_wp_page() of 2.6.2, 2.6.22 and 6.1.  Swap cache, KSM and pinned
  * pages are not modelled.
@@ -15,6 +17,8 @@
 
 #include "mm/lru.h"
 #include "mm/machine.h"
+
+enum { REFERENCES_TRIED = 3 };  // exclusive: beyond, nothing is drained
 
 static bool
 has_batch_reference(const struct page *page)
@@ -27,11 +31,11 @@ reuse_exclusive(struct machine *machine, struct page *page)
 {
     if (page->flags & PAGE_EXCLUSIVE)
         return true;
-    if (page->map_count > 1)
+    if (page->map_count + has_batch_reference(page) > REFERENCES_TRIED)
         return false;
     if (has_batch_reference(page))
         lru_drain(machine, machine->cpu);
-    if (has_batch_reference(page))  // another CPU's
+    if (page->map_count > 1 || has_batch_reference(page))  // another CPU's
         return false;
     page->flags |= PAGE_EXCLUSIVE;
     return true;

@@ -108,6 +108,33 @@ START_TEST(page_count_copies_a_page_that_waits_in_a_batch)
 }
 END_TEST
 
+/* kernel-facts 5.3: with up to three references the batch is drained before
+ * they are counted, also by a writer who then has to copy.  The page waits on
+ * CPU 0; of its last two users one writes there, the other on CPU 1. */
+START_TEST(who_copies_drains_the_batch_for_the_next)
+{
+    struct machine_config config = era_config(4, &arch_x86_64, 256 * MIB);
+    bool has_third = _i;
+
+    config.policy.cow = COW_EXCLUSIVE;
+    struct machine *machine = machine_create(&config);
+    struct task *parent = start_task(machine, 0);
+    uint64_t addr = map_anon(parent, PAGES(1));
+    touch(parent, TOUCH_WRITE, addr, PAGES(1));
+    struct task *child = fork_task(parent, 1);
+    struct task *third = has_third ? fork_task(parent, 1) : NULL;
+    touch(parent, TOUCH_WRITE, addr, PAGES(1));
+    if (third)
+        run_call(machine, third, &(struct call){.kind = CALL_EXIT});
+    touch(child, TOUCH_WRITE, addr, PAGES(1));
+    ck_assert_uint_eq(machine->counters.fault_cow_copy_count,
+                      has_third ? 2 : 1);
+    ck_assert_uint_eq(machine->counters.fault_cow_reuse_count,
+                      has_third ? 0 : 1);
+    end_all(machine);
+}
+END_TEST
+
 START_TEST(exec_like_mprotect_and_munmap_leave_nothing_behind)
 {
     struct machine *machine = machine_of(_i);
@@ -481,6 +508,7 @@ main(void)
                         after_fork_the_first_writer_copies_and_the_last_keeps,
                         0, count);
     tcase_add_test(faults, page_count_copies_a_page_that_waits_in_a_batch);
+    tcase_add_loop_test(faults, who_copies_drains_the_batch_for_the_next, 0, 2);
     tcase_add_loop_test(
         faults, exec_like_mprotect_and_munmap_leave_nothing_behind, 0, count);
     tcase_add_test(faults, places_recorded_on_a_larger_machine_are_left_aside);
