@@ -268,7 +268,7 @@ touch(struct import *import, const struct perf_record *record)
         .start = address,
         .pages = 1,
         .first_ns = record->time_ns,
-        .last_ns = record->time_ns,
+        .last_ns = MAX(record->time_ns, record->arg[2]),
         .outcome = outcome_of(piece, record),
     };
     count_fault(import, piece, record, next.outcome);
@@ -289,7 +289,7 @@ effect(struct import *import, const struct perf_record *at)
 }
 
 static void
-pass_time(const struct import *import, const struct perf_record *record)
+pass_time(const struct import *import, struct perf_record *record)
 {
     struct import_task *task =
         g_hash_table_lookup(import->tasks, GUINT_TO_POINTER(record->tid));
@@ -305,7 +305,7 @@ walk(struct import *import)
     import->ids = g_hash_table_new(g_direct_hash, g_direct_equal);
     import->last_id = 0;
     for (uint32_t i = 0; i < import->recording->records->len; i++) {
-        const struct perf_record *record = perf_record_at(import->recording, i);
+        struct perf_record *record = perf_record_at(import->recording, i);
         pass_time(import, record);
         if (record->kind == PERF_FAULT)
             touch(import, record);

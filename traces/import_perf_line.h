@@ -43,7 +43,8 @@ enum perf_kind {
     PERF_SKIPPED,
     PERF_ENTER,    // call, arg: as PERF_CALLS lists them
     PERF_EXIT,     // call, arg[0]: result
-    PERF_FAULT,    // arg[0]: address, arg[1]: error code, is_kernel
+    PERF_FAULT,    // arg[0]: address, arg[1]: error code, is_kernel; arg[2]:
+                   // when it was done, by import_perf_time.c
     PERF_ALLOC,    // arg[0]: enum perf_alloc, arg[1]: pages
     PERF_NEWTASK,  // arg[0]: tid, arg[1]: clone flags
     PERF_EXEC,     // sched_process_exec; arg[0]: tid, arg[1]: tid before

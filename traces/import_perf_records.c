@@ -217,6 +217,30 @@ pair_exit(const struct perf_recording *recording, struct open_task *open,
     }
 }
 
+/* The stack grew for the fault that the task is in. */
+static bool
+is_growth(const struct perf_recording *recording, const struct open_task *open,
+          const struct perf_record *record)
+{
+    if (record->kind != PERF_MAPPED || open->fault == PERF_NONE)
+        return false;
+    uint64_t address = perf_record_at(recording, open->fault)->arg[0];
+    return address - record->arg[0] < record->arg[1];
+}
+
+/*
+ * The kernel may try to write where it must not wait for a page (the registers
+ * for a signal handler): the exception is refused, nothing happens, and the
+ * same comes again where waiting is allowed.
+ */
+static bool
+is_refused(const struct perf_record *fault, const struct perf_record *next)
+{
+    return fault->is_kernel && next->is_kernel && next->kind == PERF_FAULT &&
+           fault->arg[0] >> 12 == next->arg[0] >> 12 &&
+           fault->arg[1] == next->arg[1] && !fault->cleared && !fault->filled;
+}
+
 static void
 pair_record(const struct perf_recording *recording, GHashTable *tasks,
             uint32_t index)
@@ -228,8 +252,11 @@ pair_record(const struct perf_recording *recording, GHashTable *tasks,
         return;
     }
     if (record->kind == PERF_SWITCH || record->kind == PERF_SYSTEM ||
-        record->kind == PERF_USER)
+        record->kind == PERF_USER || is_growth(recording, open, record))
         return;
+    if (open->fault != PERF_NONE &&
+        is_refused(perf_record_at(recording, open->fault), record))
+        perf_record_at(recording, open->fault)->kind = PERF_SKIPPED;
     open->fault = PERF_NONE;
     switch ((enum perf_kind)record->kind) {
     case PERF_ENTER:

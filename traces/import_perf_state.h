@@ -30,6 +30,8 @@ struct import_time {
     uint64_t since_ns;  // of the task's last record; 0: none yet
     uint64_t spent[IMPORT_SPENDING_COUNT];  // not written yet
     uint64_t first_ns;                      // when the first of them began
+    struct perf_record *last_fault;         // that it may still be in, or NULL
+    uint64_t fault_left_ns;                 // on the CPU, until it is done
     uint8_t mode;                           // of import_perf_time.c
     uint8_t fault;                          // enum import_fault
     bool is_off;                            // the CPU

@@ -10,7 +10,8 @@
  *
  * A fault has no event for its end.  The quickest times from one fault to the
  * next in the program tell what a fault takes while it is watched, with and
- * without a page; so much is taken off the time after a fault.
+ * without a page; so much is taken off the time after a fault, on the CPU, and
+ * gives the fault its end.
  */
 #include "traces/import_perf_time.h"
 
@@ -49,10 +50,23 @@ spend(struct import_task *task, enum import_spending kind, uint64_t ns)
     time->spent[kind] += ns;
 }
 
+/* The part of the time up to this record that its last fault took. */
+static uint64_t
+finish_fault(struct import_time *time, const struct perf_record *record,
+             uint64_t ns)
+{
+    bool is_inside =
+        time->fault != IMPORT_FAULT_NONE && record->kind == PERF_ALLOC;
+    uint64_t part = is_inside ? ns : MIN(ns, time->fault_left_ns);
+    time->fault_left_ns -= MIN(part, time->fault_left_ns);
+    if (time->last_fault && part > 0)
+        time->last_fault->arg[2] = time->since_ns + part;
+    return part;
+}
+
 /* The time since the task's last record. */
 static void
-spend_since(const struct import *import, struct import_task *task,
-            const struct perf_record *record)
+spend_since(struct import_task *task, const struct perf_record *record)
 {
     struct import_time *time = &task->time;
     uint64_t ns = record->time_ns - time->since_ns;
@@ -60,13 +74,32 @@ spend_since(const struct import *import, struct import_task *task,
         spend(task, IMPORT_SLEEP, time->is_waiting ? ns : 0);
         return;
     }
-    if (time->fault != IMPORT_FAULT_NONE && record->kind == PERF_ALLOC)
-        return;  // still in the fault
-    ns -= MIN(ns, import->fault_ns[time->fault]);
+    ns -= finish_fault(time, record, ns);
     if (time->mode == MODE_PROGRAM)
         spend(task, IMPORT_WORK, ns);
     else if (time->mode == MODE_OTHER_CALL)
         spend(task, IMPORT_KWORK, ns);
+}
+
+/* Of a task that was switched off in a fault, or whose stack grew in it, the
+ * rest comes later. */
+static void
+change_fault(const struct import *import, struct import_time *time,
+             struct perf_record *record)
+{
+    if (record->kind == PERF_SWITCH ||
+        (record->kind == PERF_MAPPED && time->fault != IMPORT_FAULT_NONE))
+        return;
+    if (record->kind == PERF_FAULT) {
+        time->fault = IMPORT_FAULT_BARE;
+        time->last_fault = record;
+    } else if (record->kind == PERF_ALLOC && time->fault != IMPORT_FAULT_NONE) {
+        time->fault = IMPORT_FAULT_PAGE;
+    } else {
+        time->fault = IMPORT_FAULT_NONE;
+        time->last_fault = NULL;
+    }
+    time->fault_left_ns = import->fault_ns[time->fault];
 }
 
 static void
@@ -103,18 +136,13 @@ change_mode(struct import_time *time, const struct perf_record *record)
 
 void
 import_time_pass(const struct import *import, struct import_task *task,
-                 const struct perf_record *record)
+                 struct perf_record *record)
 {
     struct import_time *time = &task->time;
     if (time->since_ns > 0)
-        spend_since(import, task, record);
+        spend_since(task, record);
     change_mode(time, record);
-    if (record->kind == PERF_FAULT)
-        time->fault = IMPORT_FAULT_BARE;
-    else if (record->kind == PERF_ALLOC && time->fault != IMPORT_FAULT_NONE)
-        time->fault = IMPORT_FAULT_PAGE;
-    else
-        time->fault = IMPORT_FAULT_NONE;
+    change_fault(import, time, record);
     time->since_ns = record->time_ns;
 }
 

@@ -11,6 +11,7 @@
 /* Whether the recording can tell, and what its faults cost. */
 void import_time_prepare(struct import *import);
 
-/* Account for the time up to this record of a task. */
+/* Account for the time up to this record of a task, and note in its last fault
+ * when that was done. */
 void import_time_pass(const struct import *import, struct import_task *task,
-                      const struct perf_record *record);
+                      struct perf_record *record);

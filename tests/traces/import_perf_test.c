@@ -105,7 +105,8 @@ import_bytes(const char *bytes, size_t length, uint64_t uid, char **message)
 {
     g_autofree char *input = g_build_filename(folder, "p.txt", NULL);
     g_autofree char *output = g_build_filename(folder, "t.trace", NULL);
-    ck_assert(g_file_set_contents(input, bytes, (gssize)length, NULL));
+    ck_assert(g_file_set_contents_full(input, bytes, (gssize)length,
+                                       G_FILE_SET_CONTENTS_NONE, 0600, NULL));
     g_autoptr(GPtrArray) paths = g_ptr_array_new();
     g_ptr_array_add(paths, input);
     struct import_options options = {.default_uid = uid, .kernel = "6.18"};
@@ -219,6 +220,42 @@ START_TEST(an_allocation_says_what_a_fault_did)
         "@270/1 1 w my_prog.1+0 4K = copy\n"
         "@280/1 1 w my_prog+0 4K = segv\n"
         "@290/1 1 r 0x0 4K = segv\n");
+}
+END_TEST
+
+/* The kernel reports the larger stack before it takes the page. */
+START_TEST(a_stack_grows_in_a_fault)
+{
+    assert_imports(
+        IMAGE
+        FAULT("000000200", "0x7ffffffdd000", "0x6")
+        P("000000210", MMAP2("0x7ffffffdd000(0x22000) @ 0 00:00 0 0",
+                             "rw-p [stack]"))
+        ALLOC("000000220", TABLE)
+        ALLOC("000000230", CLEARED),
+        IMAGE_LINES
+        "@100/1 1 w stack-136K 4K = fresh\n");
+}
+END_TEST
+
+/* A write for a signal handler is tried where the kernel must not wait. */
+START_TEST(a_fault_that_is_refused_and_comes_again_is_one)
+{
+    static const char refused[] =
+        "exceptions:page_fault_kernel: address=0x7fffffffe100 ip=fpu "
+        "error_code=0x3";
+    static const char again[] =
+        "exceptions:page_fault_kernel: address=0x7fffffffe200 ip=clear "
+        "error_code=0x3";
+    g_autofree char *recording = g_strdup_printf(
+        "%s" P("000000200", "%s") P("000000210", "%s")
+            ALLOC("000000220", FILLED) P("000000230", "%s")
+                FAULT("000000240", "0x7fffffffe200", "0x7"),
+        IMAGE, refused, again, refused);
+    assert_imports(recording, IMAGE_LINES
+                   "@110/1 1 w stack-4K 4K kernel = copy\n"
+                   "@130/1 1 w stack-4K 4K kernel = reuse\n"
+                   "@140/1 1 w stack-4K 4K = reuse\n");
 }
 END_TEST
 
@@ -374,7 +411,7 @@ START_TEST(time_is_spent_in_the_program_in_other_calls_and_asleep)
         "@60/1 1 work 12030\n"
         "@60/1 1 kwork 3100\n"
         "@60/1 1 sleep 10000\n"
-        "@95200+5000/1 1 r my_prog.1+0 12K = file\n"
+        "@95200+6000/1 1 r my_prog.1+0 12K = file\n"
         "@96200/1 1 work 3000\n"
         "@101200+100/1 1 munmap 0x0 0 = EINVAL\n");
 }
@@ -545,6 +582,8 @@ main(void)
     tcase_add_test(tests, the_header_names_the_kernel_and_the_totals);
     tcase_add_test(tests, a_command_of_several_lines_is_no_event);
     tcase_add_test(tests, an_allocation_says_what_a_fault_did);
+    tcase_add_test(tests, a_stack_grows_in_a_fault);
+    tcase_add_test(tests, a_fault_that_is_refused_and_comes_again_is_one);
     tcase_add_test(tests, touches_join_only_if_nothing_lies_between);
     tcase_add_test(tests, a_child_has_the_names_and_dies_after_its_last_fault);
     tcase_add_test(tests, arguments_are_pages_of_the_new_stack);
