@@ -4,8 +4,10 @@
 #include "sim/check.h"
 
 #include "mm/machine.h"
+#include "sim/check_totals.h"
 #include "sim/counters_list.h"
 #include "sim/error.h"
+#include "sim/replay.h"
 #include "traces/trace_syntax.h"
 
 #include <inttypes.h>
@@ -67,6 +69,8 @@ check_open(const struct trace *trace, bool has_recorded_rules, GError **error)
     check->has_recorded_rules = has_recorded_rules;
     check->has_layout = g_new0(bool, trace->tasks->len + 1);
     check->runs = g_array_new(FALSE, FALSE, sizeof(struct touch_run));
+    check->races = races_new(trace);
+    check_report_init(&check->report);
     return check;
 }
 
@@ -77,38 +81,9 @@ check_close(struct check *check)
         return;
     g_free(check->has_layout);
     g_array_unref(check->runs);
-    g_free(check->first.what);
-    g_free(check->first.expected);
-    g_free(check->first.found);
+    races_free(check->races);
+    check_report_finish(&check->report);
     g_free(check);
-}
-
-/* Count a difference; the first one is kept in words, which it takes over. */
-static void
-report(struct check *check, size_t event, char *expected, char *found)
-{
-    const struct trace_event *at = event_at(check, event);
-    GString *what = g_string_new(NULL);
-
-    if (check->mismatch_count++ > 0) {
-        g_string_free(what, TRUE);
-        g_free(expected);
-        g_free(found);
-        return;
-    }
-    trace_format_event(check->window, at, what);
-    check->first = (struct check_first){
-        .event = event + 1,
-        .line = trace_event_line(check->window, event),
-        .task = at->task == TRACE_NONE
-                    ? 0
-                    : g_array_index(check->trace->tasks, struct trace_task,
-                                    at->task)
-                          .id,
-        .what = g_string_free(what, FALSE),
-        .expected = expected,
-        .found = found,
-    };
 }
 
 static char *
@@ -170,37 +145,171 @@ recorded_runs_text(const struct check *check, const struct trace_result *result)
     return g_string_free(text, FALSE);
 }
 
-/* Page by page, without unfolding the runs of either side. */
-static bool
-runs_agree(const struct check *check, const struct trace_result *result)
+/* ---- differences ---- */
+
+/* What is being compared. */
+struct comparison {
+    struct check *check;
+    const struct replay *replay;
+    const struct trace_event *event;
+    const struct trace_result *result;  // NULL of an expect
+    struct mm *mm;
+    const struct operation *op;
+};
+
+static uint64_t
+task_id(const struct check *check, const struct trace_event *event)
 {
+    return event->task == TRACE_NONE
+               ? 0
+               : g_array_index(check->trace->tasks, struct trace_task,
+                               event->task)
+                     .id;
+}
+
+/* Takes over the strings and the difference; the first ones get words. */
+static void
+add_difference(const struct comparison *comparison,
+               struct check_difference *difference, uint64_t address,
+               char *expected, char *found)
+{
+    struct check *check = comparison->check;
+
+    if (!check_report_wants_words(&check->report)) {
+        g_free(expected);
+        g_free(found);
+        check_report_add(&check->report, check->races, difference);
+        return;
+    }
+    GString *what = g_string_new(NULL);
+    trace_format_event(check->window, comparison->event, what);
+    difference->line =
+        trace_event_line(check->window, comparison->replay->next_event);
+    difference->task = task_id(check, comparison->event);
+    difference->what = g_string_free(what, FALSE);
+    difference->expected = expected;
+    difference->found = found;
+    check_explain(difference, comparison->replay, comparison->mm, address,
+                  &check->before);
+    check_report_add(&check->report, check->races, difference);
+}
+
+static struct check_difference *
+difference_new(const struct comparison *comparison)
+{
+    return check_difference_new(comparison->replay->next_event + 1,
+                                comparison->check->access);
+}
+
+/* A result that is one thing.  It takes over the strings. */
+static void
+report(const struct comparison *comparison, enum check_kind kind,
+       uint64_t address, char *expected, char *found)
+{
+    struct check_difference *difference = difference_new(comparison);
+    struct check_part part = {.kind = kind, .count = 1};
+
+    difference->access = 0;
+    check_difference_add(difference, &part);
+    add_difference(comparison, difference, address, expected, found);
+}
+
+static void
+count(const struct comparison *comparison, enum check_kind kind, uint64_t pages)
+{
+    comparison->check->report.tally[kind].compared_count += pages;
+}
+
+/* ---- touches ---- */
+
+/* Address of the page that a touch comes to after so many others. */
+static uint64_t
+touched_page(const struct call *call, uint64_t page)
+{
+    return call->stride ? (call->addr + page * call->stride) & PAGE_MASK
+                        : (call->addr & PAGE_MASK) + page * PAGE_BYTES;
+}
+
+/* Of the current touch, pages that did not come out as recorded. */
+struct page_judge {
+    const struct comparison *comparison;
+    struct check_difference *difference;  // NULL: none so far
+    uint64_t page;                        // the next one
+};
+
+static void
+judge_pages(struct page_judge *judge, enum check_kind kind, bool is_equal,
+            uint64_t pages)
+{
+    const struct call *call = judge->comparison->op->call;
+    struct check_part part = {.kind = kind, .count = pages};
+
+    count(judge->comparison, kind, pages);
+    if (!is_equal) {
+        part.start = touched_page(call, judge->page);
+        part.end = touched_page(call, judge->page + pages - 1) + PAGE_BYTES;
+        if (!judge->difference)
+            judge->difference = difference_new(judge->comparison);
+        check_difference_add(judge->difference, &part);
+    }
+    judge->page += pages;
+}
+
+/* Run by run, without unfolding either side; `used` pages of the recorded run
+ * `index` were found before. */
+static void
+judge_run(struct page_judge *judge, const struct touch_run *found,
+          uint32_t *index, uint64_t *used)
+{
+    const struct comparison *comparison = judge->comparison;
+
+    for (uint64_t left = found->pages; left > 0;) {
+        if (*index == comparison->result->run_count) {
+            judge_pages(judge, CHECK_TOUCH + found->outcome, false, left);
+            return;
+        }
+        const struct trace_run *run =
+            recorded_run(comparison->check, comparison->result, *index);
+        uint64_t step = run->pages ? MIN(left, run->pages - *used) : left;
+        judge_pages(judge, CHECK_TOUCH + run->outcome,
+                    (int)run->outcome == (int)found->outcome, step);
+        left -= step;
+        *used += step;
+        if (run->pages && *used == run->pages) {
+            ++*index;
+            *used = 0;
+        }
+    }
+}
+
+static void
+compare_touch(const struct comparison *comparison)
+{
+    const struct check *check = comparison->check;
+    struct page_judge judge = {.comparison = comparison};
     uint32_t index = 0;
     uint64_t used = 0;
 
-    for (size_t i = 0; i < check->runs->len; i++) {
-        const struct touch_run *found =
-            &g_array_index(check->runs, struct touch_run, i);
-        uint64_t left = found->pages;
-        while (left > 0) {
-            if (index == result->run_count)
-                return false;
-            const struct trace_run *run = recorded_run(check, result, index);
-            if ((int)run->outcome != (int)found->outcome)
-                return false;
-            if (run->pages == 0)
-                break;  // one word for the whole range
-            uint64_t step = MIN(left, run->pages - used);
-            left -= step;
-            used += step;
-            if (used == run->pages) {
-                index++;
-                used = 0;
-            }
-        }
+    for (size_t i = 0; i < check->runs->len; i++)
+        judge_run(&judge, &g_array_index(check->runs, struct touch_run, i),
+                  &index, &used);
+    for (; index < comparison->result->run_count; index++, used = 0) {
+        const struct trace_run *run =
+            recorded_run(check, comparison->result, index);
+        if (run->pages > 0)
+            judge_pages(&judge, CHECK_TOUCH + run->outcome, false,
+                        run->pages - used);
     }
-    return index == result->run_count ||
-           recorded_run(check, result, index)->pages == 0;
+    if (!judge.difference)
+        return;
+    uint64_t address =
+        g_array_index(judge.difference->parts, struct check_part, 0).start;
+    add_difference(comparison, judge.difference, address,
+                   recorded_runs_text(check, comparison->result),
+                   found_runs_text(check));
 }
+
+/* ---- calls ---- */
 
 /* Whether this event's address can be the recorded one. */
 static bool
@@ -214,15 +323,23 @@ is_comparable(const struct check *check, const struct trace_event *event)
            (check->has_recorded_rules && check->has_layout[event->task]);
 }
 
-static void
-check_vma(struct check *check, size_t event, const struct mm *mm,
-          const struct trace_result *result, uint64_t address)
+static char *
+address_text(uint64_t address)
 {
-    const struct vma *vma = mm ? vma_find_quiet(mm, address) : NULL;
+    return g_strdup_printf("0x%" PRIx64, address);
+}
 
+static void
+compare_vma(const struct comparison *comparison)
+{
+    const struct trace_result *result = comparison->result;
+    const struct vma *vma =
+        comparison->mm ? vma_find_quiet(comparison->mm, result->address) : NULL;
+
+    count(comparison, CHECK_VMA, 1);
     if (vma && vma->start == result->vma_start && vma->end == result->vma_end)
         return;
-    report(check, event,
+    report(comparison, CHECK_VMA, result->address,
            g_strdup_printf("vma=0x%" PRIx64 "-0x%" PRIx64, result->vma_start,
                            result->vma_end),
            vma ? g_strdup_printf("vma=0x%" PRIx64 "-0x%" PRIx64, vma->start,
@@ -231,23 +348,48 @@ check_vma(struct check *check, size_t event, const struct mm *mm,
 }
 
 static void
-check_address(struct check *check, size_t event, const struct mm *mm,
-              const struct operation *op, const struct trace_result *result)
+compare_address(const struct comparison *comparison)
 {
+    const struct operation *op = comparison->op;
+    const struct mm *mm = comparison->mm;
+    uint64_t wanted = comparison->result->address;
     uint64_t found =
         op->call->kind == CALL_BRK && mm ? mm->brk : (uint64_t)op->result;
 
+    count(comparison, CHECK_ADDRESS, 1);
     if (op->result < 0)
-        report(check, event, g_strdup_printf("0x%" PRIx64, result->address),
+        report(comparison, CHECK_ADDRESS, wanted, address_text(wanted),
                result_text(op));
-    else if (!is_comparable(check, event_at(check, event)))
+    else if (!is_comparable(comparison->check, comparison->event))
         return;
-    else if (found != result->address)
-        report(check, event, g_strdup_printf("0x%" PRIx64, result->address),
-               g_strdup_printf("0x%" PRIx64, found));
-    else if (result->vma_end > 0)
-        check_vma(check, event, mm, result, result->address);
+    else if (found != wanted)
+        report(comparison, CHECK_ADDRESS, wanted, address_text(wanted),
+               address_text(found));
+    else if (comparison->result->vma_end > 0)
+        compare_vma(comparison);
 }
+
+static void
+compare_success(const struct comparison *comparison)
+{
+    count(comparison, CHECK_SUCCESS, 1);
+    if (comparison->op->result < 0)
+        report(comparison, CHECK_SUCCESS, comparison->op->call->addr,
+               g_strdup("0"), result_text(comparison->op));
+}
+
+static void
+compare_errno(const struct comparison *comparison)
+{
+    int error = comparison->result->error;
+
+    count(comparison, CHECK_ERRNO, 1);
+    if (comparison->op->result != -error)
+        report(comparison, CHECK_ERRNO, comparison->op->call->addr,
+               errno_text(error), result_text(comparison->op));
+}
+
+/* ---- events ---- */
 
 /* Layout keys of a new image; children have their parent's. */
 static void
@@ -262,65 +404,89 @@ note_layout(struct check *check, const struct trace_event *event)
     }
 }
 
+/* What the call worked on: [*start, *end), empty if it is no memory. */
+static void
+find_range(const struct operation *op, uint64_t *start, uint64_t *end)
+{
+    const struct call *call = op->call;
+
+    *start = call->addr & PAGE_MASK;
+    if (call->kind == CALL_MMAP)
+        *start = op->result < 0 ? 0 : (uint64_t)op->result;
+    *end = *start + call->length;
+    if (call->kind == CALL_BRK || *end < *start)
+        *end = *start;
+}
+
 void
-check_result(struct check *check, size_t event, const struct mm *mm,
+check_begin(struct check *check, struct mm *mm, const struct call *call)
+{
+    check->before.address = UINT64_MAX;
+    if (mm && call->kind == CALL_TOUCH)
+        check_page_look(&check->before, mm, call->addr);
+}
+
+void
+check_result(struct check *check, const struct replay *replay, struct mm *mm,
              const struct operation *op)
 {
-    const struct trace_event *at = event_at(check, event);
+    const struct trace_event *event = event_at(check, replay->next_event);
+    struct comparison comparison = {check, replay, event, NULL, mm, op};
+    uint64_t start, end;
 
-    note_layout(check, at);
-    if (at->result == TRACE_NONE)
+    note_layout(check, event);
+    find_range(op, &start, &end);
+    check->access = races_note(check->races, event, start, end);
+    if (check->access > 0 && check->access % RACES_HORIZON == 0)
+        check_report_settle(&check->report, check->races, false);
+    if (event->result == TRACE_NONE)
         return;
-    const struct trace_result *result =
-        &g_array_index(check->window->results, struct trace_result, at->result);
-    check->compared_count++;
-    switch (result->kind) {
+    comparison.result = &g_array_index(check->window->results,
+                                       struct trace_result, event->result);
+    check->report.compared_count++;
+    switch (comparison.result->kind) {
     case TRACE_RESULT_SUCCESS:
-        if (op->result < 0)
-            report(check, event, g_strdup("0"), result_text(op));
+        compare_success(&comparison);
         break;
     case TRACE_RESULT_ERRNO:
-        if (op->result != -result->error)
-            report(check, event, errno_text(result->error), result_text(op));
+        compare_errno(&comparison);
         break;
     case TRACE_RESULT_ADDRESS:
-        check_address(check, event, mm, op, result);
+        compare_address(&comparison);
         break;
     case TRACE_RESULT_TOUCH:
-        if (!runs_agree(check, result))
-            report(check, event, recorded_runs_text(check, result),
-                   found_runs_text(check));
+        compare_touch(&comparison);
         break;
     }
 }
 
 void
-check_expect(struct check *check, size_t event, const struct machine *machine)
+check_passage(struct check *check, const struct trace_event *event)
 {
-    const struct trace_event *at = event_at(check, event);
-    uint64_t found =
-        *counter_find(machine, trace_string(check->trace, at->object));
+    races_note(check->races, event, 0, 0);
+}
 
-    check->compared_count++;
-    if (found != at->length)
-        report(check, event, g_strdup_printf("%" PRIu64, at->length),
+void
+check_expect(struct check *check, const struct replay *replay)
+{
+    const struct trace_event *event = event_at(check, replay->next_event);
+    struct comparison comparison = {check, replay, event, NULL, NULL, NULL};
+    uint64_t found = *counter_find(replay->machine,
+                                   trace_string(check->trace, event->object));
+
+    check->report.compared_count++;
+    count(&comparison, CHECK_EXPECT, 1);
+    if (found != event->length)
+        report(&comparison, CHECK_EXPECT, 0,
+               g_strdup_printf("%" PRIu64, event->length),
                g_strdup_printf("%" PRIu64, found));
 }
 
 json_t *
-check_json(const struct check *check)
+check_json(struct check *check, const struct machine *machine)
 {
-    const struct check_first *first = &check->first;
-    json_t *object = json_null();
-
-    if (check->mismatch_count > 0)
-        object =
-            json_pack("{s:I, s:I, s:I, s:s, s:s, s:s}", "event",
-                      (json_int_t)first->event, "line", (json_int_t)first->line,
-                      "task", (json_int_t)first->task, "what", first->what,
-                      "expected", first->expected, "found", first->found);
-    return json_pack("{s:I, s:I, s:I, s:o}", "compared_count",
-                     (json_int_t)check->compared_count, "mismatch_count",
-                     (json_int_t)check->mismatch_count, "raced_count",
-                     (json_int_t)check->raced_count, "first", object);
+    check_report_settle(&check->report, check->races, true);
+    json_t *object = check_report_json(&check->report);
+    json_object_set_new(object, "totals", check_totals(check->trace, machine));
+    return object;
 }

@@ -39,8 +39,8 @@ vma_name(const struct replay *replay, const struct vma *vma, size_t *inode)
     return "";
 }
 
-static void
-append_vma(GString *out, const struct replay *replay, const struct vma *vma)
+void
+dump_vma(GString *out, const struct replay *replay, const struct vma *vma)
 {
     size_t inode;
     const char *name = vma_name(replay, vma, &inode);
@@ -64,7 +64,7 @@ void
 dump_maps(GString *out, const struct replay *replay, struct mm *mm)
 {
     for (const struct vma *vma = mm->first; vma; vma = vma->next)
-        append_vma(out, replay, vma);
+        dump_vma(out, replay, vma);
 }
 
 /* Calls `visit` for every entry of the VMA that is not none. */
@@ -155,7 +155,7 @@ dump_smaps(GString *out, const struct replay *replay, struct mm *mm)
     for (const struct vma *vma = mm->first; vma; vma = vma->next) {
         struct smaps sums = {0};
         walk_entries(vma, add_page, &sums);
-        append_vma(out, replay, vma);
+        dump_vma(out, replay, vma);
         append_kib(out, "Size:", vma_pages(vma));
         append_kib(out, "KernelPageSize:", 1);
         append_kib(out, "MMUPageSize:", 1);
@@ -198,8 +198,8 @@ end_run(struct page_run *run)
     g_clear_pointer(&run->flags, g_free);
 }
 
-static char *
-page_flags(struct machine *machine, pte_t pte)
+char *
+dump_page_flags(const struct page *page, pte_t pte)
 {
     GString *text = g_string_new(NULL);
 
@@ -214,7 +214,6 @@ page_flags(struct machine *machine, pte_t pte)
         g_string_append(text, ",zero");
         return g_string_free(text, FALSE);
     }
-    const struct page *page = page_of(machine, pte_pfn(pte));
     g_string_append(text, pte & PTE_FILE ? ",file" : ",anon");
     if (pte & PTE_WRITE)
         g_string_append(text, ",write");
@@ -231,7 +230,8 @@ static void
 add_to_run(const struct vma *vma, uint64_t addr, pte_t pte, void *data)
 {
     struct page_run *run = data;
-    g_autofree char *flags = page_flags(vma->mm->machine, pte);
+    g_autofree char *flags =
+        dump_page_flags(page_of(vma->mm->machine, pte_pfn(pte)), pte);
 
     if (run->flags && run->end == addr && g_str_equal(run->flags, flags)) {
         run->end += PAGE_BYTES;

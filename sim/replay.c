@@ -401,11 +401,13 @@ run_call(struct replay *replay, const struct trace_event *event,
             replay->check ? replay->check->runs : replay->observer->runs;
         g_array_set_size(op.touch.report.runs, 0);
     }
+    if (replay->check)
+        check_begin(replay->check, task ? task->mm : NULL, call);
     operation_begin(&op, replay->machine, task, call);
     operation_run(&op);
     finish_call(replay, event, &op);
     if (replay->check)
-        check_result(replay->check, replay->next_event,
+        check_result(replay->check, replay,
                      task       ? task->mm
                      : op.child ? op.child->mm
                                 : NULL,
@@ -419,6 +421,8 @@ run_call(struct replay *replay, const struct trace_event *event,
 static void
 run_book_event(struct replay *replay, const struct trace_event *event)
 {
+    if (replay->check)
+        check_passage(replay->check, event);
     if (event->op == TRACE_OP_WORK) {
         replay->user_ns += event->length;
         advance_clock(replay, event->length);
@@ -435,7 +439,7 @@ run_machine_event(struct replay *replay, const struct trace_event *event)
     if (event->op == TRACE_OP_HOG)
         machine_hog(replay->machine, event->length);
     else if (event->op == TRACE_OP_EXPECT && replay->check)
-        check_expect(replay->check, replay->next_event, replay->machine);
+        check_expect(replay->check, replay);
 }
 
 /* Which CPU carries the event out. */

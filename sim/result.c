@@ -168,7 +168,7 @@ result_json(const struct replay *replay, const struct setup *setup,
     json_object_set_new(result, "phases", json_array());
     json_object_set_new(result, "timeline", timeline ? timeline : json_null());
     json_object_set_new(result, "check",
-                        replay->check ? check_json(replay->check)
+                        replay->check ? check_json(replay->check, machine)
                                       : json_null());
     json_object_set_new(result, "oom_victims", oom_victims_json(replay));
     return result;

@@ -143,26 +143,94 @@ append_marks(GString *out, const json_t *result)
     }
 }
 
+/* Kinds that were recorded at all. */
+static void
+append_kinds(GString *out, const json_t *check)
+{
+    const char *key;
+    json_t *kind;
+
+    g_string_append_printf(out, "\n%-*s%*s%*s%*s\n", NAME_COLUMNS,
+                           "recorded result", NUMBER_COLUMNS, "compared",
+                           NUMBER_COLUMNS, "differ", NUMBER_COLUMNS, "raced");
+    json_object_foreach (json_object_get(check, "kinds"), key, kind) {
+        if (number_of(kind, "compared_count") == 0)
+            continue;
+        g_string_append_printf(out, "%-*s", NAME_COLUMNS, key);
+        append_grouped(out, number_of(kind, "compared_count"));
+        append_grouped(out, number_of(kind, "mismatch_count"));
+        append_grouped(out, number_of(kind, "raced_count"));
+        g_string_append_c(out, '\n');
+    }
+}
+
+/* Totals that the recording names. */
+static void
+append_totals(GString *out, const json_t *check)
+{
+    bool has_head = false;
+    const char *key;
+    json_t *total;
+
+    json_object_foreach (json_object_get(check, "totals"), key, total) {
+        if (json_is_null(json_object_get(total, "recorded")))
+            continue;
+        if (!has_head)
+            g_string_append_printf(out, "\n%-*s%*s%*s\n", NAME_COLUMNS, "total",
+                                   NUMBER_COLUMNS, "recorded", NUMBER_COLUMNS,
+                                   "simulated");
+        has_head = true;
+        g_string_append_printf(out, "%-*s", NAME_COLUMNS, key);
+        append_grouped(out, number_of(total, "recorded"));
+        append_grouped(out, number_of(total, "found"));
+        g_string_append_c(out, '\n');
+    }
+}
+
+static void
+append_difference(GString *out, const json_t *difference, bool is_first)
+{
+    const json_t *vmas = json_object_get(difference, "vmas");
+    const json_t *pte = json_object_get(difference, "pte");
+    size_t i;
+    json_t *line;
+
+    g_string_append_printf(
+        out, "\n%s: line %" PRIu64 ": %s: recorded %s, found %s\n",
+        is_first ? "first difference" : "difference",
+        number_of(difference, "line"),
+        json_string_value(json_object_get(difference, "what")),
+        json_string_value(json_object_get(difference, "expected")),
+        json_string_value(json_object_get(difference, "found")));
+    if (json_is_string(pte))
+        g_string_append_printf(out, "    page %s\n", json_string_value(pte));
+    if (json_array_size(vmas) > 0)
+        g_string_append_printf(out, "    around it, of %" PRIu64 " mappings:\n",
+                               number_of(difference, "vma_count"));
+    json_array_foreach (vmas, i, line)
+        g_string_append_printf(out, "    %s\n", json_string_value(line));
+}
+
 static void
 append_check(GString *out, const json_t *result)
 {
     const json_t *check = json_object_get(result, "check");
-    const json_t *first = json_object_get(check, "first");
+    const json_t *differences = json_object_get(check, "differences");
+    size_t i;
+    json_t *difference;
 
     if (!json_is_object(check))
         return;
-    g_string_append_printf(
-        out, "\ncheck: %" PRIu64 " results compared, %" PRIu64 " differ\n",
-        number_of(check, "compared_count"), number_of(check, "mismatch_count"));
-    if (json_is_object(first))
-        g_string_append_printf(
-            out,
-            "first difference: line %" PRIu64 ": %s: recorded %s, "
-            "found %s\n",
-            number_of(first, "line"),
-            json_string_value(json_object_get(first, "what")),
-            json_string_value(json_object_get(first, "expected")),
-            json_string_value(json_object_get(first, "found")));
+    g_string_append_printf(out,
+                           "\ncheck: %" PRIu64 " results compared, %" PRIu64
+                           " differ, %" PRIu64 " raced\n",
+                           number_of(check, "compared_count"),
+                           number_of(check, "mismatch_count"),
+                           number_of(check, "raced_count"));
+    append_kinds(out, check);
+    append_totals(out, check);
+    json_array_foreach (differences, i, difference)
+        append_difference(out, difference, i == 0);
 }
 
 struct share {
