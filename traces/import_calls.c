@@ -26,6 +26,8 @@ static const struct {
     [PERF_CALL_EXECVE] = {59, {-1}},
     [PERF_CALL_EXECVEAT] = {322, {-1}},
     [PERF_CALL_WAIT4] = {61, {-1}},
+    [PERF_CALL_WAITID] = {247, {0, 1, 3, -1}},
+    [PERF_CALL_FUTEX] = {202, {0, 1, 2, -1}},
     [PERF_CALL_SETUID] = {105, {0, -1}},
     [PERF_CALL_SETREUID] = {113, {1, -1}},
     [PERF_CALL_SETRESUID] = {117, {1, -1}},
@@ -52,6 +54,13 @@ import_call_by_name(const char *name, size_t length, uint8_t *call)
             return true;
     }
     return false;
+}
+
+bool
+import_call_waits(uint8_t call)
+{
+    return call == PERF_CALL_WAIT4 || call == PERF_CALL_WAITID ||
+           call == PERF_CALL_FUTEX;
 }
 
 void

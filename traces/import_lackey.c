@@ -397,6 +397,8 @@ write_call(struct lackey_process *process, uint8_t number, uint64_t result)
     g_array_set_size(lackey->recording->records, 0);
     record.partner = file ? 2 : 1;
     import_call_set_arguments(&record, call->arguments);
+    if (number == PERF_CALL_WAIT4 && !perf_is_failure(result))
+        record.arg[PERF_ARG_WAITED] = result;
     append_record(lackey, &record);
     if (file) {
         record.kind = PERF_MAPPED;
@@ -413,7 +415,7 @@ write_call(struct lackey_process *process, uint8_t number, uint64_t result)
     import_perf_call(&lackey->import, &process->current->task,
                      perf_record_at(lackey->recording, 0),
                      perf_record_at(lackey->recording, 1));
-    if (number != PERF_CALL_WAIT4)
+    if (!import_call_waits(number))
         forget_touches(process);
 }
 
@@ -747,6 +749,7 @@ read_process(struct lackey *lackey, struct lackey_process *process,
 
 struct head {
     uint64_t pid, parent;
+    uint64_t line;  // the last one read
     bool has_parent;
 };
 
@@ -756,6 +759,7 @@ find_head(struct trace_text *text, void *data)
 {
     struct head *head = data;
     const char *p = text->at + 2;
+    head->line = text->line;
     if (strncmp(text->at, "==", 2) != 0 ||
         trace_scan_number(&p, &head->pid) != TRACE_SCAN_DONE ||
         head->pid == 0 || head->pid > INT32_MAX)
@@ -779,6 +783,12 @@ find_files(struct lackey *lackey, GPtrArray *paths, uint32_t *first,
     for (guint i = 0; i < paths->len; i++) {
         GError *failure = NULL;
         import_read_lines(paths->pdata[i], find_head, &heads[i], &failure);
+        if (!failure && !heads[i].has_parent)
+            g_set_error(&failure, TRACE_ERROR, TRACE_ERROR_LOST,
+                        "%s:%" PRIu64 ":1: expected a line like ==PID== Parent "
+                        "PID: NUMBER, found the end of the file (is the "
+                        "recording cut off?)",
+                        (const char *)paths->pdata[i], heads[i].line + 1);
         if (failure) {
             g_propagate_error(error, failure);
             return false;
@@ -789,15 +799,15 @@ find_files(struct lackey *lackey, GPtrArray *paths, uint32_t *first,
     }
     for (guint i = 0; i < paths->len; i++) {
         gpointer parent = GUINT_TO_POINTER((guint)heads[i].parent);
-        if (heads[i].has_parent &&
-            !g_hash_table_contains(lackey->paths, parent)) {
+        if (!g_hash_table_contains(lackey->paths, parent)) {
             *first = (uint32_t)heads[i].pid;
             return true;
         }
     }
     g_set_error(error, TRACE_ERROR, TRACE_ERROR_SYNTAX,
-                "expected the file of a first process, found none that says "
-                "its parent's number");
+                "%s:1:1: expected one file of a process whose parent has none, "
+                "found none",
+                (const char *)paths->pdata[0]);
     return false;
 }
 

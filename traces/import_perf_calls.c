@@ -366,9 +366,12 @@ remap_file_pages_call(const struct call *call)
 static void
 wait_call(const struct call *call)
 {
+    uint64_t waited = call->arg[PERF_ARG_WAITED];
     gpointer id =
-        g_hash_table_lookup(call->import->ids, GUINT_TO_POINTER(call->result));
-    if (!call->has_failed && id)
+        g_hash_table_lookup(call->import->ids, GUINT_TO_POINTER(waited));
+    if (waited == PERF_WAITED_ANY)
+        import_event(call->import, call->task, call->enter, "wait = 0");
+    else if (waited > 0 && id)
         import_event(call->import, call->task, call->enter, "wait %u = 0",
                      GPOINTER_TO_UINT(id));
 }
@@ -433,6 +436,8 @@ static void (*const writers[PERF_CALL_COUNT])(const struct call *call) = {
     [PERF_CALL_SHMDT] = shmdt_call,
     [PERF_CALL_PROCESS_MADVISE] = unknown_call,
     [PERF_CALL_WAIT4] = wait_call,
+    [PERF_CALL_WAITID] = wait_call,
+    [PERF_CALL_FUTEX] = wait_call,
     [PERF_CALL_SETUID] = setuid_call,
     [PERF_CALL_SETREUID] = setuid_call,
     [PERF_CALL_SETRESUID] = setuid_call,

@@ -29,6 +29,8 @@
     X(EXECVE, "execve", NULL)                                                  \
     X(EXECVEAT, "execveat", NULL)                                              \
     X(WAIT4, "wait4", NULL)                                                    \
+    X(WAITID, "waitid", "which", "upid", "options")                            \
+    X(FUTEX, "futex", "uaddr", "op", "val")                                    \
     X(SETUID, "setuid", "uid")                                                 \
     X(SETREUID, "setreuid", "euid")                                            \
     X(SETRESUID, "setresuid", "euid")
@@ -37,11 +39,16 @@
 #define PERF_ENUM_CALL(name, ...) PERF_CALL_##name,
 enum perf_call { PERF_CALLS(PERF_ENUM_CALL) PERF_CALL_COUNT };
 
-enum { PERF_ARG_COUNT = 5, PERF_NAME_MAX = 4096 };
+enum { PERF_ARG_COUNT = 5, PERF_ARG_WAITED = 4, PERF_NAME_MAX = 4096 };
+
+#define PERF_WAITED_ANY   UINT64_MAX  // any child
+#define PERF_SYSTEM_OTHER UINT64_MAX  // one that a trace has no event for
 
 enum perf_kind {
     PERF_SKIPPED,
-    PERF_ENTER,    // call, arg: as PERF_CALLS lists them
+    PERF_ENTER,    // call, arg: as PERF_CALLS lists them; of calls that wait
+                   // arg[PERF_ARG_WAITED]: for whose end, a tid,
+                   // PERF_WAITED_ANY or 0
     PERF_EXIT,     // call, arg[0]: result
     PERF_FAULT,    // arg[0]: address, arg[1]: error code, is_kernel; arg[2]:
                    // when it was done, by import_perf_time.c
@@ -52,7 +59,8 @@ enum perf_kind {
     PERF_IMAGE,    // COMM exec; name, arg[0]: its brk area or 0, cleared:
                    // pages of its arguments
     PERF_MAPPED,   // MMAP2; arg: start, length, offset, prot, shared; name
-    PERF_SYSTEM,   // another system call begins; arg[0]: its number
+    PERF_SYSTEM,   // another system call begins; arg[0]: its number, or
+                   // PERF_SYSTEM_OTHER
     PERF_USER,     // it ends
     PERF_SWITCH,   // arg[0]: enum perf_switch
 };
@@ -74,6 +82,7 @@ enum perf_fault {
 
 enum perf_clone {
     PERF_CLONE_VM = 0x100,
+    PERF_CLONE_VFORK = 0x4000,
     PERF_CLONE_THREAD = 0x10000,
 };
 
@@ -95,6 +104,16 @@ enum perf_mremap_flag {
     PERF_MREMAP_MAYMOVE = 0x1,
     PERF_MREMAP_FIXED = 0x2,
     PERF_MREMAP_DONTUNMAP = 0x4,
+};
+
+/* Of waitid and futex. */
+enum perf_wait {
+    PERF_WAIT_PID = 1,          // which
+    PERF_WAIT_NOHANG = 0x1,     // options
+    PERF_WAIT_EXITED = 0x4,     // options
+    PERF_FUTEX_COMMAND = 0x7f,  // of op
+    PERF_FUTEX_WAIT = 0,
+    PERF_FUTEX_WAIT_BITSET = 9,
 };
 
 #define PERF_NONE UINT32_MAX

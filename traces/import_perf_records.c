@@ -23,11 +23,15 @@
  */
 #include "traces/import_perf_records.h"
 
+#include <errno.h>
 #include <string.h>
 
+#include "traces/import_calls.h"
 #include "traces/import_lines.h"
 
 enum { RECORDS_MAX = 1 << 27 };
+
+_Static_assert(PERF_CALL_COUNT <= 64, "named_calls has a bit for each");
 
 #define KERNEL_HEADER "# os release : "
 #define HEADER_BORDER "# ========"
@@ -105,6 +109,23 @@ note_header(struct loader *loader, const char *line)
     recording->kernel = g_strndup(release, MIN(length, 32));
 }
 
+/* Where calls have tracepoints of their own, those of all calls only say when
+ * the task was in one that has not. */
+static void
+count_raw(struct perf_record *record, uint64_t named_calls)
+{
+    bool is_named = named_calls >> record->call & 1;
+
+    if (record->kind == PERF_EXIT) {
+        record->kind = PERF_USER;
+    } else if (is_named) {
+        record->kind = PERF_SKIPPED;
+    } else {
+        record->kind = PERF_SYSTEM;
+        record->arg[0] = PERF_SYSTEM_OTHER;
+    }
+}
+
 static bool
 load_line(struct trace_text *text, void *data)
 {
@@ -121,12 +142,14 @@ load_line(struct trace_text *text, void *data)
     if (!perf_line_parse(text, &record, loader->name))
         return false;
     if (record.is_raw && loader->recording->has_named_calls)
-        record.kind = record.kind == PERF_EXIT ? PERF_USER : PERF_SKIPPED;
+        count_raw(&record, loader->recording->named_calls);
     if (record.kind == PERF_SKIPPED || record.tid == 0)
         return true;
     loader->recording->has_switches |= record.kind == PERF_SWITCH;
-    loader->recording->has_named_calls |=
-        record.kind == PERF_ENTER && !record.is_raw;
+    if (record.kind == PERF_ENTER && !record.is_raw) {
+        loader->recording->has_named_calls = true;
+        loader->recording->named_calls |= UINT64_C(1) << record.call;
+    }
     if (loader->name->len > 0)
         record.name = perf_recording_name(loader->recording, loader->name->str);
     return perf_recording_add(loader->recording, &record, text);
@@ -198,9 +221,38 @@ pair_alloc(const struct perf_recording *recording, const struct open_task *open,
     }
 }
 
+/* Whose end a call that has returned waited for. */
+static uint64_t
+find_waited(GHashTable *tasks, const struct perf_record *enter, uint64_t result)
+{
+    bool has_failed = perf_is_failure(result);
+    uint64_t command = enter->arg[1] & PERF_FUTEX_COMMAND;
+    const struct open_task *other;
+
+    switch (enter->call) {
+    case PERF_CALL_WAIT4:
+        return has_failed ? 0 : result;
+    case PERF_CALL_WAITID:
+        if (has_failed || !(enter->arg[2] & PERF_WAIT_EXITED) ||
+            enter->arg[2] & PERF_WAIT_NOHANG)
+            return 0;
+        return enter->arg[0] == PERF_WAIT_PID ? enter->arg[1] : PERF_WAITED_ANY;
+    case PERF_CALL_FUTEX:
+        /* pthread_join waits until the thread's id is no longer in the word
+         * that the kernel clears when the thread ends. */
+        if ((command != PERF_FUTEX_WAIT && command != PERF_FUTEX_WAIT_BITSET) ||
+            (has_failed && result != (uint64_t)-EAGAIN))
+            return 0;
+        other = g_hash_table_lookup(tasks, GUINT_TO_POINTER(enter->arg[2]));
+        return other && other->death != PERF_NONE ? enter->arg[2] : 0;
+    default:
+        return 0;
+    }
+}
+
 static void
-pair_exit(const struct perf_recording *recording, struct open_task *open,
-          uint32_t index)
+pair_exit(const struct perf_recording *recording, GHashTable *tasks,
+          struct open_task *open, uint32_t index)
 {
     struct perf_record *exit = perf_record_at(recording, index);
     if (open->call == PERF_NONE)
@@ -209,6 +261,9 @@ pair_exit(const struct perf_recording *recording, struct open_task *open,
     if (enter->call == exit->call) {
         enter->partner = index;
         exit->partner = open->call;
+        if (import_call_waits(enter->call))
+            enter->arg[PERF_ARG_WAITED] =
+                find_waited(tasks, enter, exit->arg[0]);
     }
     open->call = PERF_NONE;
     if (exit->call == PERF_CALL_BRK && open->image != PERF_NONE) {
@@ -263,7 +318,7 @@ pair_record(const struct perf_recording *recording, GHashTable *tasks,
         open->call = index;
         break;
     case PERF_EXIT:
-        pair_exit(recording, open, index);
+        pair_exit(recording, tasks, open, index);
         break;
     case PERF_FAULT:
         open->fault = index;

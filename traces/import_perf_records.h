@@ -13,7 +13,8 @@ struct perf_recording {
     GHashTable *name_indices;  // char * -> index + 1
     uint64_t last_ns;          // of the record that was added last
     bool is_sorted;            // by time, so far
-    bool has_named_calls;      // tracepoints of single calls
+    uint64_t named_calls;      // bit of each call with a tracepoint of its own
+    bool has_named_calls;      // there are such
     bool has_switches;         // context switches, if there were any
     bool is_calls_only;        // no faults, no images
 };

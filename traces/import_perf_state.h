@@ -36,6 +36,7 @@ struct import_time {
     uint8_t fault;                          // enum import_fault
     bool is_off;                            // the CPU
     bool is_waiting;                        // off of its own accord
+    bool has_waker;  // known: the trace has an event for this waiting
 };
 
 struct import_task {

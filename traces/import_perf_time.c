@@ -5,7 +5,9 @@
  *   in a call that a trace
  *   has an event for           nothing: the simulation prices it
  *   in another call            kwork
- *   off the CPU, waiting       sleep
+ *   off the CPU, waiting
+ *     for a task's end         nothing: wait and vfork say so
+ *     for anything else        sleep
  *   off the CPU, preempted     nothing: others had the CPU
  *
  * A fault has no event for its end.  The quickest times from one fault to the
@@ -14,6 +16,8 @@
  * gives the fault its end.
  */
 #include "traces/import_perf_time.h"
+
+#include "traces/import_calls.h"
 
 /* Of the times between faults, the one that 5 % are below. */
 enum { QUICKEST_PART = 20 };
@@ -71,7 +75,8 @@ spend_since(struct import_task *task, const struct perf_record *record)
     struct import_time *time = &task->time;
     uint64_t ns = record->time_ns - time->since_ns;
     if (time->is_off) {
-        spend(task, IMPORT_SLEEP, time->is_waiting ? ns : 0);
+        spend(task, IMPORT_SLEEP,
+              time->is_waiting && !time->has_waker ? ns : 0);
         return;
     }
     ns -= finish_fault(time, record, ns);
@@ -108,7 +113,9 @@ change_mode(struct import_time *time, const struct perf_record *record)
     switch ((enum perf_kind)record->kind) {
     case PERF_ENTER:
         time->mode =
-            record->call == PERF_CALL_WAIT4 ? MODE_OTHER_CALL : MODE_MODELLED;
+            import_call_waits(record->call) ? MODE_OTHER_CALL : MODE_MODELLED;
+        time->has_waker = import_call_waits(record->call) &&
+                          record->arg[PERF_ARG_WAITED] != 0;
         break;
     case PERF_SYSTEM:
         time->mode =
@@ -117,6 +124,10 @@ change_mode(struct import_time *time, const struct perf_record *record)
     case PERF_EXIT:
     case PERF_USER:
         time->mode = MODE_PROGRAM;
+        time->has_waker = false;
+        break;
+    case PERF_NEWTASK:  // a vfork goes on when the child is done
+        time->has_waker = record->arg[1] & PERF_CLONE_VFORK;
         break;
     case PERF_SWITCH:
         time->is_off = record->arg[0] != PERF_SWITCH_IN;
@@ -125,7 +136,6 @@ change_mode(struct import_time *time, const struct perf_record *record)
     case PERF_SKIPPED:
     case PERF_FAULT:
     case PERF_ALLOC:
-    case PERF_NEWTASK:
     case PERF_EXEC:
     case PERF_DEATH:
     case PERF_IMAGE:

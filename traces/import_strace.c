@@ -533,7 +533,8 @@ finish_call(struct strace *strace, struct strace_task *task,
     }
     if (!has_failed)
         note_file(task, call);
-    if (import_call_by_name(call->name, call->name_length, &number))
+    if (import_call_by_name(call->name, call->name_length, &number) &&
+        number != PERF_CALL_FUTEX && number != PERF_CALL_WAITID)
         return known_call(strace, task, call, number);
     return true;
 }

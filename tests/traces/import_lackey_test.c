@@ -144,6 +144,10 @@ static const struct {
     const char *recording, *message;
 } refused[] = {
     {"nonsense\n", "0.txt:1:1: expected a file of valgrind's lackey"},
+    {"==7== Lackey\n", "0.txt:2:1: expected a line like ==PID== Parent PID: "
+                       "NUMBER, found the end of the file"},
+    {HEAD("7", "7") FIRST, "0.txt:1:1: expected one file of a process whose "
+                           "parent has none"},
     {HEAD("7", "1") FIRST,
      "0.txt:5:1: expected the end of process 7, found the end of the file (is "
      "the recording cut off?)"},

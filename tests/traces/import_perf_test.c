@@ -418,6 +418,96 @@ START_TEST(time_is_spent_in_the_program_in_other_calls_and_asleep)
 END_TEST
 /* clang-format on */
 
+/* clang-format off */
+/* Task 7 sleeps in call NR from 40100 to 90100. */
+#define OFF(call, result)                                                      \
+    P("000040000", "raw_syscalls:sys_enter: NR " call)                         \
+    P("000040100", "PERF_RECORD_SWITCH OUT")                                   \
+    P("000090100", "PERF_RECORD_SWITCH IN")                                    \
+    P("000091000", "raw_syscalls:sys_exit: NR " result)                        \
+    FAULT("000093000", "0x401000", "0x4")
+#define BORN(flags)                                                            \
+    P("000000300", "task:task_newtask: pid=8 comm=prog "                       \
+      "clone_flags=" flags " oom_score_adj=0")
+#define DIES                                                                   \
+    BY(7, 8, "000080000", "sched:sched_process_exit: comm=prog pid=8 prio=120")
+
+static const struct {
+    const char *recording, *expected;
+} waits[] = {
+    /* wait4 = 8; waitid(P_PID, 8); waitid(P_ALL) */
+    {BORN("1200000") DIES OFF("61 (8, 0, 0, 0, 0, 0)", "61 = 8"),
+     "@39900+51000/1 1 wait 2 = 0\n"},
+    {BORN("1200000") DIES OFF("247 (1, 8, 0, 4, 0, 0)", "247 = 0"),
+     "@39900+51000/1 1 wait 2 = 0\n"},
+    {BORN("1200000") DIES OFF("247 (0, 0, 0, 4, 0, 0)", "247 = 0"),
+     "@39900+51000/1 1 wait = 0\n"},
+    /* Nobody to wait for; nobody had ended; only stopped. */
+    {BORN("1200000") DIES OFF("61 (8, 0, 0, 0, 0, 0)", "61 = -10"), NULL},
+    {BORN("1200000") DIES OFF("247 (1, 8, 0, 5, 0, 0)", "247 = 0"), NULL},
+    {BORN("1200000") DIES OFF("247 (1, 8, 0, 2, 0, 0)", "247 = 0"), NULL},
+    /* A join, of a thread that may just have gone: the word holds its tid. */
+    {BORN("3d0f00") DIES OFF("202 (7fff0000, 109, 8, 0, 0, ffffffff)",
+                             "202 = 0"),
+     "@39900+51000/1 1 wait 2 = 0\n"},
+    {BORN("3d0f00") DIES OFF("202 (7fff0000, 80, 8, 0, 0, 0)", "202 = -11"),
+     "@39900+51000/1 1 wait 2 = 0\n"},
+    /* Given up; a wake; a lock; of a thread that lives. */
+    {BORN("3d0f00") DIES OFF("202 (7fff0000, 80, 8, 0, 0, 0)", "202 = -110"),
+     NULL},
+    {BORN("3d0f00") DIES OFF("202 (7fff0000, 81, 8, 0, 0, 0)", "202 = 1"),
+     NULL},
+    {BORN("3d0f00") DIES OFF("202 (7fff0000, 80, 2, 0, 0, 0)", "202 = 0"),
+     NULL},
+    {BORN("3d0f00") OFF("202 (7fff0000, 80, 8, 0, 0, 0)", "202 = 0"), NULL},
+};
+/* clang-format on */
+
+/* Waiting for a task's end is `wait`, for anything else `sleep`. */
+START_TEST(who_waits_for_a_task_does_not_sleep)
+{
+    g_autofree char *recording =
+        g_strconcat(RAW_IMAGE, waits[_i].recording, NULL);
+    char *message = NULL;
+    g_autofree char *trace =
+        import_bytes(recording, strlen(recording), 0, &message);
+
+    ck_assert_msg(trace, "%s", message);
+    if (waits[_i].expected)
+        ck_assert_msg(strstr(trace, waits[_i].expected), "%s", trace);
+    else
+        ck_assert_msg(!strstr(trace, " wait"), "%s", trace);
+    ck_assert_msg(!strstr(trace, " sleep 50000\n") == !!waits[_i].expected,
+                  "%s", trace);
+}
+END_TEST
+
+/* A vfork ends when the child is done, which the event says. */
+START_TEST(who_waits_in_a_vfork_does_not_sleep)
+{
+    static const char *const flags[] = {"4111", "100"};
+    for (unsigned i = 0; i < G_N_ELEMENTS(flags); i++) {
+        g_autofree char *recording = g_strdup_printf(
+            RAW_IMAGE P("000000250",
+                        "raw_syscalls:sys_enter: NR 56 (0, 0, 0, 0, 0, 0)")
+                P("000000300", "task:task_newtask: pid=8 comm=prog "
+                               "clone_flags=%s oom_score_adj=0")
+                    P("000040100", "PERF_RECORD_SWITCH OUT")
+                        P("000090100", "PERF_RECORD_SWITCH IN")
+                            P("000091000", "raw_syscalls:sys_exit: NR 56 = 8")
+                                FAULT("000093000", "0x401000", "0x4"),
+            flags[i]);
+        char *message = NULL;
+        g_autofree char *trace =
+            import_bytes(recording, strlen(recording), 0, &message);
+        ck_assert_msg(trace, "%s", message);
+        ck_assert_ptr_nonnull(strstr(trace, " vfork 2 = 0\n"));
+        ck_assert_msg(!strstr(trace, " sleep 50000\n") == (i == 0), "%s",
+                      trace);
+    }
+}
+END_TEST
+
 START_TEST(a_part_that_moves_gets_a_name_of_its_own)
 {
     assert_imports(
@@ -592,6 +682,9 @@ main(void)
     tcase_add_test(tests, calls_are_known_by_their_numbers);
     tcase_add_test(tests,
                    time_is_spent_in_the_program_in_other_calls_and_asleep);
+    tcase_add_loop_test(tests, who_waits_for_a_task_does_not_sleep, 0,
+                        G_N_ELEMENTS(waits));
+    tcase_add_test(tests, who_waits_in_a_vfork_does_not_sleep);
     tcase_add_loop_test(tests, what_cannot_be_read_is_an_error_with_its_place,
                         0, G_N_ELEMENTS(refused));
     tcase_add_test(tests, a_nul_byte_is_an_error);
