@@ -518,8 +518,7 @@ brk_grow(struct mm *mm, uint64_t old_end, uint64_t new_end, bool nozero)
         .flags = VM_READ | VM_WRITE | VM_MAY_ACCESS | VM_ACCOUNT,
     };
 
-    if (new_end > machine->arch->task_size ||
-        (next && new_end + PAGE_BYTES > vma_start_gap(next)) ||
+    if ((next && new_end + PAGE_BYTES > vma_start_gap(next)) ||
         mm->map_count > mm_map_count_max(mm))
         return -ENOMEM;
     if (nozero && clear_honours_nozero(machine))

@@ -15,13 +15,18 @@ static struct machine *machine;
 static struct task *task;
 
 static void
-set_up(void)
+start_machine(int era)
 {
-    struct machine_config config =
-        era_config(KERNEL_FIXTURE_COUNT - 1, &arch_x86_64, 64 * MIB);
+    struct machine_config config = era_config(era, &arch_x86_64, 64 * MIB);
 
     machine = machine_create(&config);
     task = start_task(machine, 0);
+}
+
+static void
+set_up(void)
+{
+    start_machine(KERNEL_FIXTURE_COUNT - 1);
 }
 
 static void
@@ -32,7 +37,7 @@ tear_down(void)
     machine_destroy(machine);
 }
 
-/* A file that begins at PLACE, to be read. */
+/* A file that begins at PLACE. */
 static struct file *
 mapped_file(uint64_t pages, bool is_cold)
 {
@@ -40,7 +45,7 @@ mapped_file(uint64_t pages, bool is_cold)
     struct call call = {.kind = CALL_MMAP,
                         .addr = PLACE,
                         .length = PAGES(pages),
-                        .prot = VM_READ,
+                        .prot = VM_READ | VM_WRITE,
                         .flags = MM_FIXED | MM_SHARED,
                         .file = file};
 
@@ -123,6 +128,32 @@ START_TEST(a_warm_file_that_lost_a_page_must_be_read)
 }
 END_TEST
 
+START_TEST(a_page_is_dirty_once_an_entry_that_was_written_goes)
+{
+    tear_down();
+    start_machine(2);
+    struct file *file = mapped_file(4, false);
+    struct call protect = {
+        .kind = CALL_MPROTECT, .addr = PLACE, .length = PAGES(4)};
+
+    /* Before 6.0 mprotect makes shared pages writable by itself, so that no
+     * fault tells of the write. */
+    protect.prot = VM_READ;
+    run_call(machine, task, &protect);
+    touch(task, TOUCH_READ, PLACE, PAGES(4));
+    protect.prot = VM_READ | VM_WRITE;
+    run_call(machine, task, &protect);
+    touch(task, TOUCH_WRITE, PLACE, PAGES(4));
+    memory_call(task, CALL_MUNMAP, PLACE + PAGES(1), PAGES(2));
+    for (uint64_t page = 0; page < 4; page++) {
+        pfn_t pfn = file_lookup(file, page);
+        bool is_dirty = page_of(machine, pfn)->flags & PAGE_DIRTY;
+
+        ck_assert_int_eq(is_dirty, page == 1 || page == 2);
+    }
+}
+END_TEST
+
 int
 main(void)
 {
@@ -134,6 +165,7 @@ main(void)
     tcase_add_test(tcase, the_window_ends_with_the_file);
     tcase_add_test(tcase, what_is_in_memory_is_not_read_with_its_window);
     tcase_add_test(tcase, a_warm_file_that_lost_a_page_must_be_read);
+    tcase_add_test(tcase, a_page_is_dirty_once_an_entry_that_was_written_goes);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }

@@ -9,6 +9,7 @@
 
 #include <check.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define PAGES 3000
 
@@ -131,6 +132,30 @@ START_TEST(chunks_are_distinct_and_aligned)
 }
 END_TEST
 
+static bool
+is_mapped(void *start)
+{
+    unsigned char resident;
+
+    return mincore(start, 1, &resident) == 0;
+}
+
+START_TEST(what_no_machine_uses_goes_back_to_the_host)
+{
+    struct host_memory *memory = host_memory_create();
+    void *first = host_memory_get_records(memory, HOST_CHUNK_BYTES);
+
+    void *second = host_memory_get_records(memory, 64 * HOST_CHUNK_BYTES);
+    void *chunk = host_memory_get_chunk(memory);
+
+    ck_assert(is_mapped(second) && is_mapped(chunk));
+    host_memory_destroy(memory);
+    ck_assert(!is_mapped(first));
+    ck_assert(!is_mapped(second));
+    ck_assert(!is_mapped(chunk));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -144,6 +169,7 @@ main(void)
     tcase_add_test(tests, records_and_chunks_come_back_as_zeroes);
     tcase_add_test(tests, records_are_backed_in_stretches_that_grow);
     tcase_add_test(tests, chunks_are_distinct_and_aligned);
+    tcase_add_test(tests, what_no_machine_uses_goes_back_to_the_host);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

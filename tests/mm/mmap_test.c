@@ -436,6 +436,17 @@ START_TEST(the_heap_grows_and_shrinks)
 }
 END_TEST
 
+START_TEST(the_heap_may_reach_the_end_of_user_space)
+{
+    struct mm *mm = scene.mm;
+    uint64_t room = scene.machine->arch->task_size - mm->brk_start;
+
+    scene.machine->config.overcommit_memory = 1;
+    ck_assert_int_eq(mm_brk(mm, room + 1, false), -ENOMEM);
+    ck_assert_int_eq(mm_brk(mm, room, false), 0);
+}
+END_TEST
+
 START_TEST(a_page_stays_free_above_the_heap)
 {
     struct mm *mm = scene.mm;
@@ -700,6 +711,7 @@ main(void)
                    shared_anonymous_memory_has_a_file_as_long_as_it_is_mapped);
     tcase_add_test(rest, an_image_is_placed_without_being_counted);
     tcase_add_test(rest, the_heap_grows_and_shrinks);
+    tcase_add_test(rest, the_heap_may_reach_the_end_of_user_space);
     tcase_add_test(rest, a_page_stays_free_above_the_heap);
     tcase_add_test(rest, the_first_stack_is_132_kib_and_grows_to_the_page);
     tcase_add_test(rest, a_stack_keeps_its_distance_to_what_is_accessible);

@@ -81,7 +81,7 @@ def run(test, library_dir, prefix=(), cpu_limit=600):
     while not pid and time.monotonic() < deadline:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if not pid:
-            time.sleep(0.005)
+            time.sleep(0.02)
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
