@@ -9,6 +9,7 @@
 #include "tests/run_suite.h"
 
 #include <check.h>
+#include <errno.h>
 
 #define PAGES(n) ((uint64_t)(n) << PAGE_SHIFT)
 
@@ -88,6 +89,22 @@ START_TEST(after_fork_the_first_writer_copies_and_the_last_keeps)
     ck_assert_uint_eq(machine->counters.fault_cow_copy_count, 1);
     ck_assert_uint_eq(machine->counters.fault_cow_reuse_count, 1);
     ck_assert_uint_eq(machine->counters.copy_page_count, 1);
+    end_all(machine);
+}
+END_TEST
+
+/* Era by era. */
+START_TEST(a_touch_answers_for_all_of_its_pages)
+{
+    struct machine *machine = machine_of(_i);
+    struct task *task = start_task(machine, 0);
+    uint64_t addr = map_anon(task, PAGES(4));
+    struct call call = touch_call(TOUCH_WRITE, addr, PAGES(4), 1);
+
+    ck_assert_int_eq(run_call(machine, task, &call), 0);
+    ck_assert_int_eq(run_call(machine, task, &call), 0);
+    memory_call(task, CALL_MUNMAP, addr + PAGES(1), PAGES(1));
+    ck_assert_int_eq(run_call(machine, task, &call), -EFAULT);
     end_all(machine);
 }
 END_TEST
@@ -507,6 +524,7 @@ main(void)
     tcase_add_loop_test(faults,
                         after_fork_the_first_writer_copies_and_the_last_keeps,
                         0, count);
+    tcase_add_loop_test(faults, a_touch_answers_for_all_of_its_pages, 0, count);
     tcase_add_test(faults, page_count_copies_a_page_that_waits_in_a_batch);
     tcase_add_loop_test(faults, who_copies_drains_the_batch_for_the_next, 0, 2);
     tcase_add_loop_test(

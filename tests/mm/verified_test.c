@@ -88,6 +88,30 @@ START_TEST(remap_file_pages_takes_one_mapping_and_populates_it)
 }
 END_TEST
 
+START_TEST(remap_file_pages_refuses_what_is_not_one_mapping_of_a_file)
+{
+    struct file *file = file_create(machine, PAGES(64), false, false);
+    struct file *other = file_create(machine, PAGES(64), false, false);
+
+    map_at(0, 4, VM_READ, MM_SHARED, file, 0);
+    map_at(5, 4, VM_READ, MM_SHARED, file, 20);
+    ck_assert_int_eq(remap_pages(2, 4, 30), -EINVAL);  // a hole
+    ck_assert_int_eq(remap_pages(4, 1, 30), -EINVAL);
+    map_at(4, 1, VM_READ, MM_SHARED, other, 10);
+    ck_assert_int_eq(remap_pages(2, 3, 30), -EINVAL);  // two files
+    map_at(4, 1, VM_READ | VM_WRITE, MM_SHARED, file, 10);
+    ck_assert_int_eq(remap_pages(2, 3, 30), -EINVAL);  // two protections
+    map_at(4, 1, VM_READ, MM_SHARED, file, 10);
+    ck_assert_int_eq(remap_pages(2, 3, 30), 0);
+    ck_assert_int_eq(remap_pages(2, 8, 30), -EINVAL);  // the end
+    ck_assert_int_eq(remap_pages(2, 0, 30), -EINVAL);
+    ck_assert_int_eq(remap_pages(2, 3, UINT64_MAX), -EINVAL);
+    ck_assert_int_eq(remap_pages(2, UINT64_MAX >> PAGE_SHIFT, 0), -EINVAL);
+    map_at(12, 1, VM_READ, 0, file, 0);
+    ck_assert_int_eq(remap_pages(12, 1, 30), -EINVAL);  // private
+}
+END_TEST
+
 START_TEST(mergeable_passes_shared_mappings_over)
 {
     map_at(0, 4, VM_READ, MM_SHARED, NULL, 0);
@@ -325,6 +349,8 @@ main(void)
     tcase_add_checked_fixture(rules, set_up, tear_down);
     tcase_add_test(rules, remap_file_pages_takes_one_mapping_and_populates_it);
     tcase_add_test(rules, advice_that_must_split_beyond_the_limit_says_eagain);
+    tcase_add_test(rules,
+                   remap_file_pages_refuses_what_is_not_one_mapping_of_a_file);
     tcase_add_test(rules, mergeable_passes_shared_mappings_over);
     tcase_add_test(rules, populate_read_wants_memory_that_may_be_read);
     tcase_add_test(rules, fork_makes_directories_where_the_parent_has_them);
