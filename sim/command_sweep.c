@@ -11,10 +11,6 @@
 
 #define JOBS_MAX 1024
 
-/* Shorter traces are decoded once for all runs (512 MiB); every run decodes
- * longer ones for itself, block by block. */
-#define EVENTS_IN_MEMORY (1 << 23)
-
 static bool
 read_numbers(const struct arguments *arguments, struct sweep *sweep,
              GError **error)
@@ -52,13 +48,11 @@ load_traces(const GPtrArray *paths, GError **error)
 
     for (size_t i = 0; i < paths->len; i++) {
         struct trace *trace = trace_open(paths->pdata[i], error);
-        if (trace)
-            g_ptr_array_add(traces, trace);
-        if (!trace || (trace->event_count <= EVENTS_IN_MEMORY &&
-                       !trace_fetch(trace, error))) {
+        if (!trace) {
             g_ptr_array_unref(traces);
             return NULL;
         }
+        g_ptr_array_add(traces, trace);
     }
     return traces;
 }

@@ -18,16 +18,23 @@
 #include <string.h>
 #include <unistd.h>
 
+/* For what is decoded of traces: so much, and no more than this part of the
+ * host's memory. */
+#define ROOM_BYTES (INT64_C(1) << 30)
+#define ROOM_PART  4
+
 /* A sweep under way. */
 struct plan {
     const struct sweep *sweep;
     struct cells cells;
     struct journal *journal;
     struct journal_place *places;  // of results, by cell
+    struct trace_room room;        // for events of the traces that run
     bool shows_progress;
     GMutex mutex;  // of what follows
     size_t next;   // cell to be run, or found in the journal
     size_t done;
+    size_t *left;   // by trace: cells without a result
     size_t failed;  // lowest cell that failed; SIZE_MAX: none
     GError *error;  // why
 };
@@ -81,12 +88,13 @@ look_into_journal(struct plan *plan, GError **error)
 {
     struct cell cell;
 
-    plan->places = g_new0(struct journal_place, plan->cells.count);
     for (size_t i = 0; i < plan->cells.count; i++) {
         if (!cell_make(&cell, &plan->cells, i, error))
             return false;
         plan->places[i] = journal_find(plan->journal, cell.key);
-        plan->done += plan->places[i].length > 0;
+        bool is_found = plan->places[i].length > 0;
+        plan->done += is_found;
+        plan->left[i / plan->cells.per_trace] += !is_found;
     }
     if (plan->done > 0)
         g_printerr("vmsim: %zu of %zu runs are in %s.journal\n", plan->done,
@@ -95,6 +103,25 @@ look_into_journal(struct plan *plan, GError **error)
 }
 
 /* ---- the runs ---- */
+
+static struct trace *
+trace_of(const struct plan *plan, size_t index)
+{
+    return plan->sweep->traces->pdata[index / plan->cells.per_trace];
+}
+
+/* Memory for events: what is decoded is kept for other runs. */
+static void
+make_room(struct plan *plan)
+{
+    long long pages = sysconf(_SC_PHYS_PAGES);
+    long long host_bytes = pages * sysconf(_SC_PAGESIZE);
+
+    atomic_init(&plan->room.bytes, MIN(ROOM_BYTES, host_bytes / ROOM_PART));
+    for (size_t i = 0; i < plan->sweep->traces->len; i++)
+        if (plan->left[i] > 1)
+            trace_keep(plan->sweep->traces->pdata[i], &plan->room);
+}
 
 /* The next cell without a result; SIZE_MAX: none is left, or one failed. */
 static size_t
@@ -140,6 +167,8 @@ note_done(struct plan *plan, size_t index, struct journal_place place,
     g_mutex_lock(&plan->mutex);
     plan->places[index] = place;
     plan->done++;
+    if (--plan->left[index / plan->cells.per_trace] == 0)
+        trace_forget(trace_of(plan, index));
     if (error && index < plan->failed) {
         plan->failed = index;
         g_clear_error(&plan->error);
@@ -234,8 +263,10 @@ carry_out(struct plan *plan, GError **error)
 {
     size_t mismatched = 0;
 
-    if (!look_into_journal(plan, error) || !run_cells(plan, error) ||
-        !write_results(plan, &mismatched, error))
+    if (!look_into_journal(plan, error))
+        return false;
+    make_room(plan);
+    if (!run_cells(plan, error) || !write_results(plan, &mismatched, error))
         return false;
     journal_remove(plan->journal);
     if (mismatched > 0)
@@ -256,6 +287,8 @@ sweep_run(const struct sweep *sweep, GError **error)
     if (!cells_init(&plan.cells, sweep, error))
         return false;
     g_mutex_init(&plan.mutex);
+    plan.places = g_new0(struct journal_place, plan.cells.count);
+    plan.left = g_new0(size_t, sweep->traces->len);
     bool is_right = look_at_cells(&plan, error);
     if (is_right)
         plan.journal = journal_open(
@@ -263,6 +296,7 @@ sweep_run(const struct sweep *sweep, GError **error)
     bool ok = plan.journal && carry_out(&plan, error);
     journal_close(plan.journal);
     g_free(plan.places);
+    g_free(plan.left);
     g_mutex_clear(&plan.mutex);
     cells_finish(&plan.cells);
     return ok;

@@ -3,6 +3,7 @@
  */
 #include "traces/trace_tables.h"
 
+#include "traces/trace_kept.h"
 #include "traces/vmt_file.h"
 
 static GArray *
@@ -74,8 +75,22 @@ trace_free(struct trace *trace)
     g_ptr_array_unref(trace->comments);
     g_array_unref(trace->marks);
     trace_finish_window(trace);
+    trace_forget(trace);
     vmt_file_free(trace->file);
     g_free(trace);
+}
+
+void
+trace_keep(struct trace *trace, struct trace_room *room)
+{
+    if (trace->file && !trace->kept)
+        trace->kept = trace_kept_new(vmt_block_count(trace), room);
+}
+
+void
+trace_forget(struct trace *trace)
+{
+    trace_kept_free(g_steal_pointer(&trace->kept));
 }
 
 const char *

@@ -17,6 +17,7 @@
 #pragma once
 
 #include <glib.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -232,14 +233,15 @@ struct trace {
     GArray *marks;         // uint32_t: strings that are names of marks
     uint64_t event_count;  // of the whole
     uint64_t op_count[TRACE_OP_COUNT];
-    bool has_times;         // every event that consumes time has a start
-    uint64_t first_event;   // number of events[0]
-    GArray *events;         // struct trace_event
-    GArray *details;        // struct trace_detail
-    GArray *results;        // struct trace_result
-    GArray *runs;           // struct trace_run
-    GArray *anchors;        // struct trace_anchor, ascending
-    struct vmt_file *file;  // where the events are; NULL: in this trace
+    bool has_times;           // every event that consumes time has a start
+    uint64_t first_event;     // number of events[0]
+    GArray *events;           // struct trace_event
+    GArray *details;          // struct trace_detail
+    GArray *results;          // struct trace_result
+    GArray *runs;             // struct trace_run
+    GArray *anchors;          // struct trace_anchor, ascending
+    struct vmt_file *file;    // where the events are; NULL: in this trace
+    struct trace_kept *kept;  // what was decoded of it; NULL: nothing is kept
 };
 
 #define TRACE_ERROR (trace_error_quark())
@@ -262,6 +264,18 @@ struct trace *trace_open(const char *path, GError **error);
 /* Bring the events into memory that are not. */
 bool trace_fetch(struct trace *trace, GError **error);
 void trace_free(struct trace *trace);
+
+/* Memory for events that are kept, shared by some traces. */
+struct trace_room {
+    atomic_llong bytes;  // that are left
+};
+
+/* Let the cursors of the trace share what they decode, of a file or text that
+ * is not in memory: the first that needs a part decodes it, for all others it
+ * is kept as long as there is room.  Parts without room are decoded by each. */
+void trace_keep(struct trace *trace, struct trace_room *room);
+/* Keep nothing any more; no cursor is open. */
+void trace_forget(struct trace *trace);
 
 /* Walks over the events of a trace, wherever they are, in memory that does not
  * depend on how many there are.  Cursors of one trace may be used by several

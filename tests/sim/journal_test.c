@@ -148,10 +148,10 @@ START_TEST(a_sweep_killed_again_and_again_gets_done)
 {
     g_autofree char *expected = whole_results();
     g_autofree char *before = g_strdup("");
+    struct limits limits = {.life_us = 500};
     unsigned killed = 0;
 
-    for (;; killed++) {
-        struct limits limits = {.life_us = 500 + killed * 40};
+    for (;; killed++, limits.life_us += limits.life_us / 16) {
         struct outcome outcome = sweep_within(&limits, "-j2");
         ck_assert(outcome.status == 0 || outcome.status == -SIGALRM);
         if (outcome.status == 0)
