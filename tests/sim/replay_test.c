@@ -280,6 +280,38 @@ START_TEST(removing_all_results_changes_no_counter)
 }
 END_TEST
 
+/* The kernel's variables have no frames that a fault could find again. */
+START_TEST(a_fork_copies_what_maps_the_kernels_variables)
+{
+    static const struct {
+        const char *kernel;
+        int mismatch_count;
+    } kernels[] = {{"6.18", 0}, {"2.6.2", 1}};  // which copies all tables
+
+    write_file("t", "#vmtrace 1\n"
+                    "0 file [vdso] 8K disk cached\n"
+                    "0 file [vvar] 16K disk cached\n"
+                    "1 start\n"
+                    "1 map V 8K r-x private,file=[vdso] at=0x7ffff7fc8000\n"
+                    "1 map W 16K r-- private,file=[vvar] at=0x7ffff7fc2000\n"
+                    "1 r V 4K = file\n"
+                    "1 r W 4K = file\n"
+                    "1 fork 2\n"
+                    "2 r W 4K = hit\n"
+                    "2 r V 4K = file\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(kernels); i++) {
+        struct outcome outcome =
+            run_vmsim("replay", "t", "--check", "--format=json", "--kernel",
+                      kernels[i].kernel, NULL);
+        json_t *result = json_loads(outcome.out, 0, NULL);
+        ck_assert_int_eq(integer_at(result, "check.mismatch_count"),
+                         kernels[i].mismatch_count);
+        json_decref(result);
+        outcome_clear(&outcome);
+    }
+}
+END_TEST
+
 /* One line each that agrees or does not, below a region A of 16K. */
 static const struct {
     const char *line;
@@ -459,6 +491,7 @@ main(void)
     tcase_add_test(tcase, without_times_the_clock_is_work_calls_and_pages);
     tcase_add_test(tcase, recorded_times_are_the_clock);
     tcase_add_test(tcase, removing_all_results_changes_no_counter);
+    tcase_add_test(tcase, a_fork_copies_what_maps_the_kernels_variables);
     tcase_add_loop_test(tcase, check_compares_what_can_be_compared, 0,
                         G_N_ELEMENTS(checked));
     tcase_add_test(tcase,
