@@ -41,6 +41,9 @@ const struct not_modelled not_modelled[] = {
     {"kernel memory of other subsystems", "dentries, inodes, sockets and "
                                           "pipes take no frames; more RAM is "
                                           "free than on a real machine"},
+    {"other programs of a recorded host",
+     "what they did to batches of pages, to page locks and caches is in no "
+     "recording; --check may show a few reuse and file faults"},
     {"writeback", "dirty file pages stay and cost no I/O; reclaim takes clean "
                   "ones"},
     {NULL, NULL},

@@ -401,10 +401,13 @@ tell(const struct recorder *recorder, GError **error)
         trace_free(trace);
         return false;
     }
-    g_stat(path, &file);
+    if (recorder->has_stream)
+        path = record_uses_standard_output(recorder->wishes)
+                   ? "standard output"
+                   : recorder->wishes->output;
+    g_stat(recorder->trace, &file);
     tell_status(recorder, (double)(info.last_ns - info.first_ns) / 1e9);
-    g_printerr("trace        %s, %" PRIu64 " KiB, %" PRIu64 " events\n",
-               recorder->has_stream ? "passed on" : path,
+    g_printerr("trace        %s, %" PRIu64 " KiB, %" PRIu64 " events\n", path,
                (uint64_t)file.st_size / 1024, trace->event_count);
     g_printerr("ran          %" PRIu64 " processes, %" PRIu64 " threads\n",
                info.process_count, info.thread_count);

@@ -106,6 +106,27 @@ START_TEST(an_interrupted_recording_is_kept)
 }
 END_TEST
 
+START_TEST(who_waits_for_a_child_waits_in_the_trace)
+{
+    struct outcome outcome =
+        run_vmsim("record", "--with", "perf", "-o", "t.trace", "--", "sh", "-c",
+                  "sleep 0.5; true", NULL);
+
+    if (was_possible(&outcome)) {
+        g_autofree char *trace = read_file("t.trace");
+        g_auto(GStrv) lines = g_strsplit(trace, "\n", -1);
+        ck_assert_msg(strstr(trace, " 1 wait 2 = 0\n"), "%s", trace);
+        for (char **line = lines; *line; line++) {
+            const char *slept = strstr(*line, " 1 sleep ");
+            ck_assert_msg(!slept || strtoull(slept + strlen(" 1 sleep "), NULL,
+                                             10) < 400000000,
+                          "%s", *line);
+        }
+    }
+    outcome_clear(&outcome);
+}
+END_TEST
+
 /* A program that a signal killed, and a Ctrl-C that only we are sent. */
 START_TEST(strace_knows_that_a_signal_ended_the_command)
 {
@@ -297,6 +318,7 @@ main(void)
     tcase_add_test(tests, perf_records_what_replays_with_the_same_results);
     tcase_add_test(tests, strace_records_calls_and_says_what_is_lost);
     tcase_add_test(tests, an_interrupted_recording_is_kept);
+    tcase_add_test(tests, who_waits_for_a_child_waits_in_the_trace);
     tcase_add_loop_test(tests, strace_knows_that_a_signal_ended_the_command, 0,
                         2);
     tcase_add_test(tests, without_a_file_the_trace_is_what_is_printed);
