@@ -12,14 +12,19 @@
 
 enum { NEIGHBOURS = 2 };  // mappings shown on either side
 
+/* Without its newline; names of files may hold anything. */
 static char *
 line_of(const struct replay *replay, const struct vma *vma)
 {
-    GString *line = g_string_new(NULL);
+    g_autoptr(GString) line = g_string_new(NULL);
 
     dump_vma(line, replay, vma);
     g_string_truncate(line, line->len - 1);
-    return g_string_free(line, FALSE);
+    char *text = g_utf8_make_valid(line->str, (gssize)line->len);
+    for (char *p = text; *p; p++)
+        if (g_ascii_iscntrl(*p))
+            *p = '?';
+    return text;
 }
 
 /* The mapping that holds the address, else the next above, else the last. */

@@ -229,6 +229,23 @@ START_TEST(a_difference_shows_the_page_and_the_mappings_around_it)
 }
 END_TEST
 
+START_TEST(a_mapping_is_one_line_whatever_its_file_is_called)
+{
+    json_t *check = check_of("1 start\n"
+                             "1 mmap A 4K r-- private file=a%FFb%0Ac\n"
+                             "1 r A 4K = zero\n",
+                             1);
+    const json_t *vmas = json_object_get(
+        json_array_get(json_object_get(check, "differences"), 0), "vmas");
+
+    ck_assert_int_eq((int)json_array_size(vmas), 2);
+    ck_assert(g_str_has_suffix(json_string_value(json_array_get(vmas, 0)),
+                               " a\xef\xbf\xbd"
+                               "b?c"));
+    json_decref(check);
+}
+END_TEST
+
 START_TEST(the_first_ten_differences_are_shown_in_order)
 {
     g_autoptr(GString) lines =
@@ -313,6 +330,7 @@ main(void)
     tcase_add_test(tests, results_are_counted_by_kind_and_touches_by_page);
     tcase_add_test(tests,
                    a_difference_shows_the_page_and_the_mappings_around_it);
+    tcase_add_test(tests, a_mapping_is_one_line_whatever_its_file_is_called);
     tcase_add_test(tests, the_first_ten_differences_are_shown_in_order);
     tcase_add_test(tests, the_table_says_all_of_it);
     tcase_add_test(tests, totals_stand_beside_those_of_the_recording);
