@@ -714,11 +714,9 @@ touch_expect(struct mm *mm, uint64_t addr)
 {
     struct leaf *leaf = pagetable_recent_leaf(&mm->pagetable, addr);
 
-    if (!leaf)
-        return;
-    __builtin_prefetch(leaf_pte(&mm->pagetable, leaf, addr),
-                       /* for writing */ 1);
-    __builtin_prefetch(leaf, 1);
+    if (leaf)
+        __builtin_prefetch(leaf_pte(&mm->pagetable, leaf, addr),
+                           /* for writing */ 1);
 }
 
 /* ---- commit ---- */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 double
 measure_now_ns(void)
@@ -16,6 +17,20 @@ measure_now_ns(void)
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (double)time.tv_sec * 1e9 + (double)time.tv_nsec;
+}
+
+uint64_t
+measure_resident_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    uint64_t pages = 0;
+
+    if (!file)
+        return 0;
+    if (fscanf(file, "%*u %" SCNu64, &pages) != 1)
+        pages = 0;
+    fclose(file);
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 uint64_t

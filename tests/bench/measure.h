@@ -12,6 +12,8 @@
 
 /* CPU time of the process. */
 double measure_now_ns(void);
+/* Host memory of the process. */
+uint64_t measure_resident_bytes(void);
 uint64_t measure_random(uint64_t *state);
 /* Of MEASURE_ROUNDS values, which are sorted. */
 double measure_median(double *values);

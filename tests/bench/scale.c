@@ -12,7 +12,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define GIB            (UINT64_C(1) << 30)
 #define TOUCHED        (16 * GIB)
@@ -29,29 +28,18 @@ machine_new(uint64_t ram_bytes)
     return machine_create(&config);
 }
 
-static uint64_t
-resident_bytes(void)
-{
-    g_autofree char *text = NULL;
-    uint64_t pages = 0;
-
-    if (g_file_get_contents("/proc/self/statm", &text, NULL, NULL))
-        sscanf(text, "%*u %" SCNu64, &pages);
-    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
-}
-
 /* true: within bounds. */
 static bool
 terabyte_fits(void)
 {
-    uint64_t before = resident_bytes();
+    uint64_t before = measure_resident_bytes();
     double start = measure_now_ns();
     struct machine *machine = machine_new(1024 * GIB);
     struct task *task = start_task(machine, 0);
     double started_ns = measure_now_ns() - start;
 
     touch(task, TOUCH_WRITE, map_anon(task, TOUCHED), TOUCHED);
-    uint64_t host_bytes = resident_bytes() - before;
+    uint64_t host_bytes = measure_resident_bytes() - before;
     machine_destroy(machine);
     printf("1 TiB machine: start-up %.2f ms, host memory for 16 GiB touched "
            "%" PRIu64 " MiB\n",
