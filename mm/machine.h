@@ -90,6 +90,8 @@ struct machine {
     struct lru lru[LRU_LIST_COUNT];
     struct lru_batch *lru_batches; // one per CPU
 
+    struct vma *finger;            // where the latest look-up ended that costs
+                                   // the simulated kernel nothing, or NULL
     struct mm *mms;                // all address spaces, oldest first
     struct mm *mms_last;
     uint32_t mm_next_id;

@@ -76,6 +76,40 @@ sum_up_to_root(struct vma *vma)
         sum_up(vma);
 }
 
+/* The gap below the VMA has changed, nothing else. */
+static void
+pass_gap_up(struct vma *vma)
+{
+    for (; vma; vma = vma->parent) {
+        uint64_t before = vma->subtree_gap;
+
+        sum_up(vma);
+        if (vma->subtree_gap == before)
+            return;
+    }
+}
+
+/* The subtrees from `vma` up have one VMA more or less, and the gap below
+ * `successor`, which is on the way (NULL: there is none), has changed.  Where
+ * no gap grows or shrinks any more, the other subtrees need no look. */
+static void
+pass_count_up(struct vma *vma, uint32_t difference, const struct vma *successor)
+{
+    bool is_settled = false, is_behind = successor == NULL;
+
+    for (; vma; vma = vma->parent) {
+        uint64_t before = vma->subtree_gap;
+
+        if (is_settled) {
+            vma->subtree_count += difference;
+            continue;
+        }
+        sum_up(vma);
+        is_behind |= vma == successor;
+        is_settled = is_behind && vma->subtree_gap == before;
+    }
+}
+
 /* `after`, which may be NULL, takes the place of `before` under its parent. */
 static void
 replace_child(struct mm *mm, struct vma *before, struct vma *after)
@@ -236,28 +270,25 @@ rebalance_after_remove(struct mm *mm, struct vma *vma, struct vma *parent)
         vma->is_red = false;
 }
 
+/* Of two neighbours one has no child on the other's side: a walk down from the
+ * root would end there. */
 static void
 link_into_tree(struct mm *mm, struct vma *vma)
 {
-    struct vma **link = &mm->root;
-    struct vma *parent = NULL, *before = NULL;
+    struct vma *next = vma_find_quiet(mm, vma->start);
+    struct vma *prev = next ? next->prev : mm->last;
 
-    while (*link) {
-        parent = *link;
-        if (vma->start < parent->start) {
-            link = &parent->left;
-        } else {
-            before = parent;
-            link = &parent->right;
-        }
+    if (prev && !prev->right) {
+        prev->right = vma;
+        vma->parent = prev;
+    } else {
+        *(next ? &next->left : &mm->root) = vma;
+        vma->parent = next;
     }
-    *link = vma;
-    vma->parent = parent;
     vma->left = vma->right = NULL;
     vma->is_red = true;
-
-    vma->prev = before;
-    vma->next = before ? before->next : mm->first;
+    vma->prev = prev;
+    vma->next = next;
 }
 
 static void
@@ -273,7 +304,9 @@ insert(struct mm *mm, struct vma *vma)
     *(vma->next ? &vma->next->prev : &mm->last) = vma;
     mm->map_count++;
 
-    sum_up_to_root(vma);  // a new leaf lies below its successor
+    sum_up(vma);
+    pass_count_up(vma->parent, 1,
+                  vma->next);  // a leaf lies below its successor
     rebalance_after_insert(mm, vma);
 }
 
@@ -317,17 +350,23 @@ vma_tree_remove_merged(struct mm *mm, struct vma *vma)
     *(vma->next ? &vma->next->prev : &mm->last) = vma->prev;
     mm->map_count--;
     mm->vma_cache = NULL;  // as munmap does, whichever VMA it holds
+    if (mm->machine->finger == vma)
+        mm->machine->finger = successor;
 
+    /* The successor, whose gap has grown, is on the way up or starts it. */
     if (vma->left && vma->right) {
         lost_red = successor->is_red;
         successor->is_red = vma->is_red;
         child = replace_by_successor(mm, vma, successor, &parent);
+        sum_up_to_root(child ? child : parent);
     } else {
         child = vma->left ? vma->left : vma->right;
         replace_child(mm, vma, child);
+        if (child)
+            sum_up(child);
+        pass_count_up(parent, UINT32_MAX,
+                      child == successor ? NULL : successor);
     }
-    /* The successor, whose gap has grown, is on this way or starts it. */
-    sum_up_to_root(child ? child : parent);
     if (!lost_red)
         rebalance_after_remove(mm, child, parent);
     vma->prev = vma->next = vma->left = vma->right = vma->parent = NULL;
@@ -345,8 +384,8 @@ set_ends(struct vma *vma, uint64_t start, uint64_t end)
 {
     vma->start = start;
     vma->end = end;
-    sum_up_to_root(vma);
-    sum_up_to_root(vma->next);
+    pass_gap_up(vma);
+    pass_gap_up(vma->next);
 }
 
 void
@@ -402,7 +441,7 @@ vma_tree_cut(struct mm *mm, struct vma *vma, struct vma *part)
 void
 vma_tree_gap_changed(struct vma *vma)
 {
-    sum_up_to_root(vma);
+    pass_gap_up(vma);
 }
 
 static struct vma *
@@ -453,6 +492,12 @@ vma_find_cached(struct mm *mm, uint64_t addr)
     return found;
 }
 
+static bool
+is_lowest_above(const struct vma *vma, uint64_t addr)
+{
+    return vma && addr < vma->end && (!vma->prev || vma->prev->end <= addr);
+}
+
 struct vma *
 vma_find(struct mm *mm, uint64_t addr)
 {
@@ -460,12 +505,23 @@ vma_find(struct mm *mm, uint64_t addr)
     return vma_find_cached(mm, addr);
 }
 
+/* Mostly the answer is the last one, or the VMA behind it. */
 struct vma *
 vma_find_quiet(const struct mm *mm, uint64_t addr)
 {
+    struct vma **finger = &mm->machine->finger;
     uint64_t step_count = 0;
 
-    return find(mm, addr, &step_count);
+    if (*finger && (*finger)->mm == mm) {
+        if (is_lowest_above(*finger, addr))
+            return *finger;
+        if (is_lowest_above((*finger)->next, addr))
+            return *finger = (*finger)->next;
+    }
+    struct vma *found = find(mm, addr, &step_count);
+    if (found)
+        *finger = found;
+    return found;
 }
 
 struct vma *

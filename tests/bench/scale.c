@@ -1,50 +1,33 @@
 /*
- * How cost grows: host memory and start-up of a terabyte machine, and the
- * slope of time over VMAs, processes and touched pages (1.00: proportional).
+ * How cost grows: time and host memory over touched pages, VMAs, processes and
+ * events, each doubled again and again.
  *
- * Exits with 1 when memory or start-up is out of bounds; slopes are printed,
- * for they are as noisy as the host.
+ * The slope is that of a line through the points on log-log paper (1.00: twice
+ * as many take twice as long).  Slopes are printed, not judged: they are as
+ * noisy as the host.  `limit loop` is the time of a sequential fault.
  */
 #include "measure.h"
+#include "pages.h"
 
-#include "../mm/eras.h"
+#include "mm/host_memory.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 
-#define GIB            (UINT64_C(1) << 30)
-#define TOUCHED        (16 * GIB)
-#define HOST_BYTES_MAX (256 << 20)  // per 16 GiB touched
-#define START_NS_MAX   1e7
+#define GIB          (UINT64_C(1) << 30)
+#define DOUBLINGS    7
+#define SLOPE_POINTS 3  // doublings that the slope is taken over: the largest
 
 static struct machine *
-machine_new(uint64_t ram_bytes)
+machine_new(struct host_memory *memory)
 {
-    struct machine_config config = era_config(3, &arch_x86_64, ram_bytes);
+    struct machine_config config = pages_config();
 
-    config.track_content = false;
+    config.ram_bytes = 64 * GIB;
     config.max_map_count = UINT32_MAX;
+    config.host_memory = memory;
     return machine_create(&config);
-}
-
-/* true: within bounds. */
-static bool
-terabyte_fits(void)
-{
-    uint64_t before = measure_resident_bytes();
-    double start = measure_now_ns();
-    struct machine *machine = machine_new(1024 * GIB);
-    struct task *task = start_task(machine, 0);
-    double started_ns = measure_now_ns() - start;
-
-    touch(task, TOUCH_WRITE, map_anon(task, TOUCHED), TOUCHED);
-    uint64_t host_bytes = measure_resident_bytes() - before;
-    machine_destroy(machine);
-    printf("1 TiB machine: start-up %.2f ms, host memory for 16 GiB touched "
-           "%" PRIu64 " MiB\n",
-           started_ns / 1e6, host_bytes >> 20);
-    return started_ns < START_NS_MAX && host_bytes <= HOST_BYTES_MAX;
 }
 
 /* Map `count` VMAs that do not merge, and unmap them by exit. */
@@ -84,43 +67,113 @@ use_pages(struct machine *machine, uint32_t count)
     run_call(machine, task, &(struct call){.kind = CALL_EXIT});
 }
 
+/* Fault at random, so that no event is like the one before it. */
+static void
+use_events(struct machine *machine, uint32_t count)
+{
+    struct task *task = start_task(machine, 0);
+    uint64_t base = map_anon(task, PAGE_SPACE), seed = 1;
+
+    for (uint32_t i = 0; i < count; i++) {
+        uint64_t addr =
+            base + pages_to_bytes(measure_random(&seed) % (1 << 16));
+
+        if (!touch_one(task, addr, TOUCH_WRITE))
+            touch(task, TOUCH_WRITE, addr, PAGE_BYTES);
+    }
+}
+
+struct growth {
+    const char *name, *unit;
+    void (*use)(struct machine *machine, uint32_t count);
+    uint32_t largest;
+};
+
+/* Time of all of `count`, from the making of the machine to its end. */
 static double
-median_ns(void (*use)(struct machine *machine, uint32_t count), uint32_t count)
+median_ns(const struct growth *growth, uint32_t count,
+          struct host_memory *memory)
 {
     double ns[MEASURE_ROUNDS];
 
     for (unsigned i = 0; i < MEASURE_ROUNDS; i++) {
         double start = measure_now_ns();
-        struct machine *machine = machine_new(64 * GIB);
+        struct machine *machine = machine_new(memory);
 
-        use(machine, count);
+        growth->use(machine, count);
         machine_destroy(machine);
         ns[i] = measure_now_ns() - start;
     }
     return measure_median(ns);
 }
 
-int
-main(void)
+/* Of a line through the points by least squares, on log-log paper. */
+static double
+slope_of(const double *ns, unsigned count)
 {
-    static const struct {
-        const char *name;
-        void (*use)(struct machine *machine, uint32_t count);
-        uint32_t count;
-    } subjects[] = {
-        {"VMAs", use_vmas, 500000},
-        {"processes", use_processes, 5000},
-        {"touched pages", use_pages, 1 << 20},
-    };
-    bool fits = terabyte_fits();
+    double mean_x = (count - 1) / 2.0, mean_y = 0, xy = 0, xx = 0;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(subjects); i++) {
-        double once = median_ns(subjects[i].use, subjects[i].count);
-        double twice = median_ns(subjects[i].use, 2 * subjects[i].count);
-
-        printf("%8" PRIu32 " %-14s %9.1f ns each, slope of doubling %.2f\n",
-               2 * subjects[i].count, subjects[i].name,
-               twice / (2 * subjects[i].count), log2(twice / once));
+    for (unsigned i = 0; i < count; i++)
+        mean_y += log2(ns[i]) / count;
+    for (unsigned i = 0; i < count; i++) {
+        xy += (i - mean_x) * (log2(ns[i]) - mean_y);
+        xx += (i - mean_x) * (i - mean_x);
     }
-    return fits ? 0 : 1;
+    return xy / xx;
+}
+
+static double
+limit_fault_ns(void)
+{
+    static const struct subject faults = {.what = FAULT_ANON};
+    g_autofree uint32_t *pages = order_new(ASCENDING, PAGES, 0);
+    double ns[MEASURE_ROUNDS];
+
+    for (unsigned i = 0; i < MEASURE_ROUNDS; i++)
+        ns[i] = pages_limit_ns(&faults, pages, pages);
+    return measure_median(ns);
+}
+
+static void
+report(const struct measure *measure, const struct growth *growth)
+{
+    struct host_memory *memory = host_memory_create();
+    double total_ns[DOUBLINGS + 1], limit_ns = limit_fault_ns();
+
+    for (unsigned i = 0; i <= DOUBLINGS; i++) {
+        uint32_t count = growth->largest >> (DOUBLINGS - i);
+
+        total_ns[i] = median_ns(growth, count, memory);
+        measure_print(measure,
+                      &(struct measure_result){.name = growth->name,
+                                               .unit = growth->unit,
+                                               .size = count,
+                                               .ns = total_ns[i] / count,
+                                               .limit_ns = limit_ns});
+    }
+    double slope =
+        slope_of(&total_ns[DOUBLINGS - SLOPE_POINTS], SLOPE_POINTS + 1);
+    if (measure->is_json)
+        printf("{\"name\":\"%s\",\"slope\":%.3f}\n", growth->name, slope);
+    else
+        printf("%-28s slope %.2f\n", growth->name, slope);
+    fflush(stdout);
+    host_memory_destroy(memory);
+}
+
+int
+main(int argc, char **argv)
+{
+    static const struct growth growths[] = {
+        {"touched pages", "page", use_pages, 1 << 22},
+        {"VMAs", "VMA", use_vmas, 1 << 20},
+        {"processes", "process", use_processes, 10240},
+        {"events", "event", use_events, 1 << 25},
+    };
+    struct measure measure = measure_begin(argc, argv);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(growths); i++)
+        if (measure_wants(&measure, growths[i].name))
+            report(&measure, &growths[i]);
+    return 0;
 }
