@@ -54,3 +54,12 @@ cow_may_reuse(struct machine *machine, struct page *page)
     }
     return false;
 }
+
+bool
+cow_must_copy(const struct machine *machine, const struct page *page)
+{
+    if (page->map_count < 2)
+        return false;
+    return machine->policy.cow != COW_EXCLUSIVE ||
+           !(page->flags & (PAGE_EXCLUSIVE | PAGE_IN_BATCH));
+}

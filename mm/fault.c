@@ -542,6 +542,25 @@ prepare_fresh(struct touch *touch, struct vma *vma, uint64_t addr,
     clear_user_run(vma, work->pfns, work->count);
 }
 
+/* The frame gets the bytes of `source`, and with them who they belong to: what
+ * a file holds to whoever may map it. */
+static void
+copy_page(struct touch *touch, pfn_t pfn, pfn_t source, enum fault_kind kind)
+{
+    struct machine *machine = touch->machine;
+    struct page *copy = page_of(machine, pfn);
+    const struct page *original = page_of(machine, source);
+    uint16_t holder = touch->mm->uid_holder;
+    bool is_own = kind == FAULT_FILE_COPY || original->holder == holder ||
+                  original->holder == HOLDER_KERNEL;
+
+    copy->tag = original->tag;
+    copy->map_count = 0;
+    copy->holder = is_own ? holder : HOLDER_MIXED;
+    machine->counters.copy_page_count++;
+    charge(machine, CHARGE_copy_page, 1);
+}
+
 /* A frame with the bytes of `source`; kind FAULT_COPY or FAULT_FILE_COPY. */
 static void
 prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t source,
@@ -549,24 +568,13 @@ prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t source,
 {
     struct machine *machine = touch->machine;
     struct fault_work *work = &touch->work;
-    uint16_t holder = touch->mm->uid_holder;
 
     if (!anon_prepare(vma) ||
         page_alloc_run(machine, touch->cpu, PAGE_ANON, 1, work->pfns) == 0) {
         end_for_want_of_memory(touch);
         return;
     }
-    struct page *copy = page_of(machine, work->pfns[0]);
-    const struct page *original = page_of(machine, source);
-
-    copy->tag = original->tag;
-    copy->map_count = 0;
-    /* What a file holds belongs to whoever may map it. */
-    bool is_own = kind == FAULT_FILE_COPY || original->holder == holder ||
-                  original->holder == HOLDER_KERNEL;
-    copy->holder = is_own ? holder : HOLDER_MIXED;
-    machine->counters.copy_page_count++;
-    charge(machine, CHARGE_copy_page, 1);
+    copy_page(touch, work->pfns[0], source, kind);
     work->kind = kind;
     work->vma = vma;
     work->addr = addr;
@@ -574,9 +582,44 @@ prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t source,
     work->count = 1;
 }
 
+/* A write through the entry copies an anonymous page, whatever was done to
+ * others before it. */
+static bool
+is_surely_copied(struct machine *machine, pte_t pte)
+{
+    const uint64_t kind = PTE_PRESENT | PTE_WRITE | PTE_ZERO | PTE_FILE;
+
+    return (pte & kind) == PTE_PRESENT &&
+           cow_must_copy(machine, page_of(machine, pte_pfn(pte)));
+}
+
+/* The first page of a run is to be copied; so are the entries behind it that
+ * leave no choice, as far as frames are at hand.  Under schemes with state per
+ * page it comes and goes page by page. */
+static void
+extend_copies(struct touch *touch, const struct leaf *leaf, uint32_t index,
+              uint32_t max)
+{
+    struct machine *machine = touch->machine;
+    struct fault_work *work = &touch->work;
+    uint32_t count = 1;
+
+    if (machine->policy.rmap->remove_run ||
+        !is_surely_copied(machine, work->expected[0]))
+        return;
+    while (count < max && is_surely_copied(machine, leaf->pte[index + count])) {
+        work->expected[count] = leaf->pte[index + count];
+        count++;
+    }
+    work->count += page_alloc_run_at_hand(machine, touch->cpu, PAGE_ANON,
+                                          count - 1, &work->pfns[1]);
+    for (uint32_t i = 1; i < work->count; i++)
+        copy_page(touch, work->pfns[i], pte_pfn(work->expected[i]), FAULT_COPY);
+}
+
 static void
 write_protected(struct touch *touch, struct vma *vma, struct leaf *leaf,
-                uint64_t addr)
+                uint64_t addr, uint32_t max_pages)
 {
     struct machine *machine = touch->machine;
     pte_t pte = leaf->pte[leaf_index(machine->arch, addr)];
@@ -586,8 +629,10 @@ write_protected(struct touch *touch, struct vma *vma, struct leaf *leaf,
         reuse(touch, vma, leaf, addr, page);
         return;
     }
-    touch->work.expected = pte;
+    touch->work.expected[0] = pte;
     prepare_copy(touch, vma, addr, pte_pfn(pte), FAULT_COPY, false);
+    if (touch_is_pending(touch))
+        extend_copies(touch, leaf, leaf_index(machine->arch, addr), max_pages);
 }
 
 static void
@@ -607,7 +652,7 @@ prepare_file_copy(struct touch *touch, struct vma *vma, uint64_t addr)
         end_for_want_of_memory(touch);
         return;
     }
-    touch->work.expected = PTE_NONE;
+    touch->work.expected[0] = PTE_NONE;
     prepare_copy(touch, vma, addr, pfn, FAULT_FILE_COPY, is_major);
 }
 
@@ -656,7 +701,7 @@ dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
         return;
     case FAULT_WRITE_PROTECTED:
     case FAULT_COPY:
-        write_protected(touch, vma, leaf, addr);
+        write_protected(touch, vma, leaf, addr, max_fresh);
         return;
     case FAULT_FILE_MAP:
         map_file(touch, vma, addr);
@@ -790,16 +835,21 @@ note_spurious(struct touch *touch)
     note_outcome(touch, OUTCOME_HIT, 1);
 }
 
-/* How many entries from index on are still what prepare saw. */
+/* How many entries of the run, of which the first is at `index`, are still what
+ * prepare saw, from number i on. */
 static uint32_t
 unchanged_run(const struct fault_work *work, const struct leaf *leaf,
-              uint32_t index, uint32_t max)
+              uint32_t index, uint32_t i)
 {
+    uint32_t end = i;
+
     if (work->kind == FAULT_FRESH)
-        return none_run(leaf, index, max);
+        return none_run(leaf, index + i, work->count - i);
     if (work->kind == FAULT_ZERO_BREAK)
-        return zero_run(leaf, index, max);
-    return leaf->pte[index] == work->expected;
+        return zero_run(leaf, index + i, work->count - i);
+    while (end < work->count && leaf->pte[index + end] == work->expected[end])
+        end++;
+    return end - i;
 }
 
 static uint64_t *
@@ -862,7 +912,7 @@ touch_commit(struct touch *touch)
         return;
     }
     for (uint32_t i = 0; i < total && !touch->no_memory;) {
-        uint32_t count = unchanged_run(work, leaf, index + i, total - i);
+        uint32_t count = unchanged_run(work, leaf, index, i);
 
         if (count) {
             commit_stretch(touch, leaf, i, count);

@@ -61,8 +61,8 @@ struct fault_work {
     uint64_t addr;
     uint32_t count;  // 0: nothing is pending
     bool is_major;
-    pte_t expected;  // what the PTE was (copies)
     pfn_t pfns[FAULT_RUN_MAX];
+    pte_t expected[FAULT_RUN_MAX];  // what the PTEs were (copies)
 };
 
 /* What the driver wants to be told of a touch; all may be NULL. */

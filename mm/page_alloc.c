@@ -247,6 +247,22 @@ page_alloc_run(struct machine *machine, unsigned cpu, enum page_state state,
     return had;
 }
 
+uint32_t
+page_alloc_run_at_hand(struct machine *machine, unsigned cpu,
+                       enum page_state state, uint32_t count, pfn_t *pfns)
+{
+    struct request request = request_make(machine, cpu, state, 0);
+    uint32_t had = 0, part = 1;
+
+    while (had < count && part) {
+        part = walk_zonelist(&request, WATERMARK_LOW, count - had, pfns + had);
+        dress_blocks(&request, pfns + had, part);
+        had += part;
+    }
+    account_blocks(&request, had);
+    return had;
+}
+
 /* Past the per-CPU lists: the zone lock is taken for one block. */
 static void
 free_to_buddy(struct machine *machine, struct zone *zone, pfn_t pfn,

@@ -34,6 +34,11 @@ bool page_alloc_anon_at_hand(struct machine *machine, unsigned cpu, pfn_t *pfn);
 uint32_t page_alloc_run(struct machine *machine, unsigned cpu,
                         enum page_state state, uint32_t count, pfn_t *pfns);
 
+/* The same, without reclaim: as many as the marks allow. */
+uint32_t page_alloc_run_at_hand(struct machine *machine, unsigned cpu,
+                                enum page_state state, uint32_t count,
+                                pfn_t *pfns);
+
 /*
  * Give a block back.  `owner` is the nozero owner code to remember in
  * map_count (0: nobody).  page.holder is left as the caller set it.

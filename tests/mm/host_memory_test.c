@@ -66,6 +66,61 @@ START_TEST(touching_one_page_the_short_way_counts_as_the_long_way)
 }
 END_TEST
 
+/* A family of three writes what it shares: ranges at once, or page by page. */
+static struct machine *
+shared_and_written(int era, enum cow_policy cow, bool one_by_one)
+{
+    struct machine_config config =
+        era_config(era, &arch_x86_64, UINT64_C(256) << 20);
+    uint64_t seed = 1;
+
+    config.policy.cow = cow;
+    struct machine *machine = machine_create(&config);
+    struct task *tasks[3] = {start_task(machine, 0)};
+    uint64_t base = map_anon(tasks[0], pages_to_bytes(PAGES));
+
+    touch(tasks[0], TOUCH_WRITE, base, pages_to_bytes(PAGES / 2));
+    tasks[1] = fork_task(tasks[0], 1);
+    tasks[2] = fork_task(tasks[1], 0);
+    for (int i = 0; i < 60; i++) {
+        seed = seed * 6364136223846793005u + 1442695040888963407u;
+        uint64_t first = (seed >> 33) % PAGES, count = (seed >> 20) % 400;
+        struct task *task = tasks[(seed >> 50) % 3];
+        enum touch_access access = seed >> 60 ? TOUCH_WRITE : TOUCH_READ;
+
+        count = MIN(count, PAGES - first);
+        for (uint64_t k = 0; one_by_one && k < count; k++)
+            touch(task, access, base + pages_to_bytes(first + k), PAGE_BYTES);
+        if (!one_by_one)
+            touch(task, access, base + pages_to_bytes(first),
+                  pages_to_bytes(count));
+    }
+    machine_validate(machine);
+    return machine;
+}
+
+START_TEST(copying_a_run_counts_and_charges_as_copying_its_pages)
+{
+    static const enum cow_policy cows[] = {COW_PAGE_COUNT, COW_MAPCOUNT,
+                                           COW_EXCLUSIVE};
+    int era = _i / (int)G_N_ELEMENTS(cows);
+    enum cow_policy cow = cows[_i % (int)G_N_ELEMENTS(cows)];
+    struct machine *run = shared_and_written(era, cow, false);
+    struct machine *pages = shared_and_written(era, cow, true);
+
+    assert_same(run->counters, pages->counters);
+    ck_assert_uint_gt(run->counters.fault_cow_copy_count, PAGES / 4);
+    /* A run looks its VMA up once. */
+    run->charges[CHARGE_vma_lookup_step] =
+        pages->charges[CHARGE_vma_lookup_step] = 0;
+    for (int i = 0; i < CHARGE_COUNT; i++)
+        ck_assert_msg(run->charges[i] == pages->charges[i], "charge %d", i);
+    ck_assert_mem_eq(run->peak, pages->peak, sizeof(run->peak));
+    machine_destroy(run);
+    machine_destroy(pages);
+}
+END_TEST
+
 /* All zeroes, whatever machines have done there. */
 static void
 assert_zeroes(const char *start, size_t bytes)
@@ -166,6 +221,9 @@ main(void)
     tcase_add_test(tests, a_machine_in_used_host_memory_counts_as_in_new);
     tcase_add_test(tests,
                    touching_one_page_the_short_way_counts_as_the_long_way);
+    tcase_add_loop_test(tests,
+                        copying_a_run_counts_and_charges_as_copying_its_pages,
+                        0, 3 * KERNEL_FIXTURE_COUNT);
     tcase_add_test(tests, records_and_chunks_come_back_as_zeroes);
     tcase_add_test(tests, records_are_backed_in_stretches_that_grow);
     tcase_add_test(tests, chunks_are_distinct_and_aligned);
