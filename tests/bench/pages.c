@@ -127,6 +127,18 @@ pages_limit_ns(const struct subject *subject, const uint32_t *pages,
     return elapsed / PAGES;
 }
 
+double
+pages_limit_fault_ns(void)
+{
+    static const struct subject faults = {.what = FAULT_ANON};
+    g_autofree uint32_t *pages = order_new(ASCENDING, PAGES, 0);
+    double ns[MEASURE_ROUNDS];
+
+    for (unsigned i = 0; i < MEASURE_ROUNDS; i++)
+        ns[i] = pages_limit_ns(&faults, pages, pages);
+    return measure_median(ns);
+}
+
 void
 pages_compare(const struct subject *subject, struct host_memory *memory,
               double *simulator_ns, double *limit_ns)

@@ -122,23 +122,11 @@ slope_of(const double *ns, unsigned count)
     return xy / xx;
 }
 
-static double
-limit_fault_ns(void)
-{
-    static const struct subject faults = {.what = FAULT_ANON};
-    g_autofree uint32_t *pages = order_new(ASCENDING, PAGES, 0);
-    double ns[MEASURE_ROUNDS];
-
-    for (unsigned i = 0; i < MEASURE_ROUNDS; i++)
-        ns[i] = pages_limit_ns(&faults, pages, pages);
-    return measure_median(ns);
-}
-
 static void
 report(const struct measure *measure, const struct growth *growth)
 {
     struct host_memory *memory = host_memory_create();
-    double total_ns[DOUBLINGS + 1], limit_ns = limit_fault_ns();
+    double total_ns[DOUBLINGS + 1], limit_ns = pages_limit_fault_ns();
 
     for (unsigned i = 0; i <= DOUBLINGS; i++) {
         uint32_t count = growth->largest >> (DOUBLINGS - i);
