@@ -105,19 +105,23 @@ mm_madvise_dontneed(struct mm *mm, uint64_t start, uint64_t length)
     return advise(mm, start, length, dontneed, ADVICE_DONTNEED);
 }
 
-/* Mark one page lazily freed. */
-static void
+/* Mark one page lazily freed; false: it was passed over.  That reclaim found it
+ * written to is for its only user to forget. */
+static bool
 free_lazily(struct machine *machine, pte_t *pte)
 {
+    const uint32_t forgotten = PAGE_ACTIVE | PAGE_REFERENCED | PAGE_DIRTY;
     struct page *page = page_of(machine, pte_pfn(*pte));
 
+    if ((page->flags & PAGE_DIRTY) && page->map_count > 1)
+        return false;
     *pte &= ~(PTE_DIRTY | PTE_ACCESSED);
     if (page->flags & PAGE_LAZY)
-        return;
+        return true;
     lru_remove(machine, page);
-    page->flags =
-        (page->flags & ~(uint32_t)(PAGE_ACTIVE | PAGE_REFERENCED)) | PAGE_LAZY;
+    page->flags = (page->flags & ~forgotten) | PAGE_LAZY;
     lru_link_head(machine, page, LRU_LAZY);
+    return true;
 }
 
 static uint64_t
@@ -129,8 +133,7 @@ free_leaf_lazily(struct machine *machine, struct leaf *leaf, uint32_t index,
     for (; index < end; index++) {
         if (pte_class(leaf->pte[index]) != PTE_CLASS_ANON)
             continue;
-        free_lazily(machine, &leaf->pte[index]);
-        pages++;
+        pages += free_lazily(machine, &leaf->pte[index]);
     }
     charge(machine, CHARGE_pte_update, pages);
     return pages;

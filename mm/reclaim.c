@@ -39,9 +39,14 @@ see_if_written(struct leaf *leaf, uint32_t index, void *data)
     bool *is_written = data;
     uint64_t addr = leaf->base + pages_to_bytes(index);
     const struct vma *vma = vma_find_quiet(leaf->mm, addr);
+    pte_t pte = leaf->pte[index];
 
-    *is_written =
-        (leaf->pte[index] & PTE_DIRTY) || (vma && (vma->flags & VM_LOCKED));
+    if (vma && (vma->flags & VM_LOCKED)) {
+        *is_written = true;
+    } else if (pte & PTE_DIRTY) {
+        page_of(leaf->mm->machine, pte_pfn(pte))->flags |= PAGE_DIRTY;
+        *is_written = true;
+    }
     return !*is_written;
 }
 

@@ -133,6 +133,35 @@ START_TEST(advice_that_must_split_beyond_the_limit_says_eagain)
 }
 END_TEST
 
+static bool
+is_lazy(uint64_t page)
+{
+    const struct leaf *leaf = pagetable_leaf(task->mm, PLACE + PAGES(page));
+    pte_t pte = leaf->pte[leaf_index(machine->arch, PLACE + PAGES(page))];
+
+    return page_of(machine, pte_pfn(pte))->flags & PAGE_LAZY;
+}
+
+/* Page 0 is written to again before reclaim looks at it, page 1 never was lazy;
+ * both are shared with a child then. */
+START_TEST(a_shared_page_that_reclaim_found_written_is_not_freed_lazily)
+{
+    map_at(0, 2, VM_READ | VM_WRITE, 0, NULL, 0);
+    touch(task, TOUCH_WRITE, PLACE, PAGES(2));
+    advise(0, 1, ADVICE_FREE);
+    touch(task, TOUCH_WRITE, PLACE, PAGES(1));
+    advise(0, 2, ADVICE_PAGEOUT);
+    struct task *child = fork_task(task, 0);
+    advise(0, 2, ADVICE_FREE);
+    ck_assert(!is_lazy(0));
+    ck_assert(is_lazy(1));
+
+    run_call(machine, child, &(struct call){.kind = CALL_EXIT});
+    advise(0, 2, ADVICE_FREE);
+    ck_assert(is_lazy(0));
+}
+END_TEST
+
 START_TEST(populate_read_wants_memory_that_may_be_read)
 {
     map_at(0, 4, VM_WRITE, 0, NULL, 0);
@@ -352,6 +381,8 @@ main(void)
     tcase_add_test(rules,
                    remap_file_pages_refuses_what_is_not_one_mapping_of_a_file);
     tcase_add_test(rules, mergeable_passes_shared_mappings_over);
+    tcase_add_test(
+        rules, a_shared_page_that_reclaim_found_written_is_not_freed_lazily);
     tcase_add_test(rules, populate_read_wants_memory_that_may_be_read);
     tcase_add_test(rules, fork_makes_directories_where_the_parent_has_them);
     tcase_add_test(rules,
