@@ -453,6 +453,19 @@ empty_address_space(struct worker *worker, int image,
                        TASK_SIZE, error);
 }
 
+/* Who lists processes reads their arguments, and would bring the top of the
+ * stack in: let there be none.  A kernel that has no such call goes without. */
+static bool
+hide_arguments(struct worker *worker, GError **error)
+{
+    const uint64_t args[6] = {PR_SET_MM, PR_SET_MM_MAP,
+                              HOST_CODE_ADDR + IMAGE_PLACES,
+                              sizeof(struct prctl_mm_map)};
+    int64_t result;
+
+    return host_call(worker, SYS_prctl, args, &result, error);
+}
+
 static bool
 set_limit(const struct worker *worker, enum __rlimit_resource resource,
           uint64_t bytes, GError **error)
@@ -509,7 +522,7 @@ prepare_worker(struct worker *worker, int image,
         0)
         return fail_errno(error, "ptrace");
     return empty_address_space(worker, image, layout, error) &&
-           set_limits(worker, layout, error);
+           hide_arguments(worker, error) && set_limits(worker, layout, error);
 }
 
 struct worker *

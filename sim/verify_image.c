@@ -6,12 +6,14 @@
 
 #include "mm/types.h"
 #include "sim/error.h"
+#include "sim/verify_host.h"
 
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static const uint8_t syscall_code[] = {
@@ -64,6 +66,28 @@ fill_headers(uint8_t *page, uint64_t base)
     memcpy(page + sizeof(header), segments, sizeof(segments));
 }
 
+/* What the kernel is to believe: arguments and environment are empty. */
+static void
+fill_places(uint8_t *page, uint64_t brk_start)
+{
+    const struct prctl_mm_map places = {
+        .start_code = HOST_CODE_ADDR,
+        .end_code = HOST_CODE_ADDR + PAGE_BYTES,
+        .start_data = HOST_CODE_ADDR,
+        .end_data = HOST_CODE_ADDR,
+        .start_brk = brk_start,
+        .brk = brk_start,
+        .start_stack = HOST_CODE_ADDR,
+        .arg_start = HOST_CODE_ADDR,
+        .arg_end = HOST_CODE_ADDR,
+        .env_start = HOST_CODE_ADDR,
+        .env_end = HOST_CODE_ADDR,
+        .exe_fd = UINT32_MAX,
+    };
+
+    memcpy(page + IMAGE_PLACES, &places, sizeof(places));
+}
+
 /* A file that is open for writing cannot be executed. */
 static int
 reopen_read_only(int fd)
@@ -85,6 +109,7 @@ image_create(uint64_t brk_start, GError **error)
     fd = memfd_create("vmsim-worker", 0);
 #endif
     fill_headers(page, brk_start - PAGE_BYTES);
+    fill_places(page, brk_start);
     memcpy(page + IMAGE_SYSCALL, syscall_code, sizeof(syscall_code));
     memcpy(page + IMAGE_READ, read_code, sizeof(read_code));
     memcpy(page + IMAGE_WRITE, write_code, sizeof(write_code));

@@ -14,6 +14,7 @@ enum image_entry {
     IMAGE_SYSCALL = 0x100,  // system call with the registers as they are
     IMAGE_READ = 0x120,     // touch rcx pages from rdi on, rsi bytes apart
     IMAGE_WRITE = 0x140,
+    IMAGE_PLACES = 0x200,  // no code: struct prctl_mm_map without arguments
 };
 
 /* A file descriptor to execute and to map; its image is loaded so that the
