@@ -112,14 +112,14 @@ comes_back(const struct plan *plan, const GPtrArray *lines,
     size_t event = result->event;
 
     for (int i = 0; i < REPEATS; i++) {
-        verify_result_clear(result);
+        g_autofree char *difference = g_steal_pointer(&result->difference);
         if (!run_lines(plan, lines, NULL, result, error))
             return false;
         if (result->differs && result->event == event)
             continue;
         g_printerr("vmsim: a difference at event %zu did not come back: the "
-                   "host was disturbed\n",
-                   event + 1);
+                   "host was disturbed: %s",
+                   event + 1, difference);
         if (!result->differs)
             return true;
         event = result->event;

@@ -18,7 +18,7 @@
 #include <glib.h>
 
 #define COVERAGE_CALLS       38
-#define COVERAGE_ERRORS      9
+#define COVERAGE_ERRORS      8
 #define COVERAGE_ACCESSES    5
 #define COVERAGE_GENERATIONS 4
 
@@ -27,6 +27,7 @@ struct verify_coverage {
     uint64_t touch_count, present_count;  // pages
     uint64_t pairs[COVERAGE_CALLS][COVERAGE_ERRORS];
     uint64_t other_count;  // pairs that no cell is for
+    char *other;           // one of them, or NULL
     uint64_t touches[COVERAGE_ACCESSES][OUTCOME_COUNT];  // pages
     struct merge_tally merges;
     /* Calls and touches whose range has a 2 MiB or 1 GiB border inside. */

@@ -144,11 +144,22 @@ any_place(struct program *program)
 static void
 remember_text(struct program *program, const char *text)
 {
-    char **recent =
-        &program->current->space->recent[below(program, RECENT_COUNT)];
+    struct space *space = program->current->space;
+    char **recent = &space->recent[space->recent_next++ % RECENT_COUNT];
 
     g_free(*recent);
     *recent = g_strdup(text);
+}
+
+/* One of those places, rather a new one; NULL: it holds none yet. */
+static const char *
+any_recent(struct program *program)
+{
+    const struct space *space = program->current->space;
+    size_t age = below(program, 1 + below(program, RECENT_COUNT));
+
+    return space
+        ->recent[(space->recent_next + RECENT_COUNT - 1 - age) % RECENT_COUNT];
 }
 
 void
@@ -348,7 +359,7 @@ do_madvise(struct program *program)
     struct place place = any_place(program);
     uint64_t length = any_length(program, &place);
 
-    if (place.base && one_in(program, 8))
+    if (place.base && one_in(program, 6))
         g_snprintf(place.text, sizeof(place.text), "0x%" PRIx64,
                    g_ascii_strtoull(place.text, NULL, 16) | 8);
     if (one_in(program, 2)) {
@@ -420,26 +431,26 @@ do_undo(struct program *program)
 static void
 do_touch(struct program *program)
 {
-    static const char *const kinds[] = {"r", "r", "r", "w", "w", "w", "w", "x"};
+    static const char *const kinds[] = {"r", "r", "r", "r", "r",
+                                        "w", "w", "w", "w", "x"};
     struct place place = any_place(program);
-    uint64_t pages = 1;
-    char *const *recent =
-        &program->current->space->recent[below(program, RECENT_COUNT)];
+    const char *recent = any_recent(program);
     const char *kind = any_of(
         program, kinds, G_N_ELEMENTS(kinds) - (program->has_fetches ? 0 : 1));
-    bool goes_back = *recent && !one_in(program, 5);
+    bool goes_back = recent && !one_in(program, 5);
+    uint64_t pages = 1;
 
-    if (one_in(program, 4))
+    if (one_in(program, goes_back ? 8 : 3))
         pages += below(program, 7);
-    if (place.room_pages > 512 && one_in(program, 30))
+    if (!goes_back && place.room_pages > 512 && one_in(program, 30))
         pages = 64;
     if (goes_back)
-        g_strlcpy(place.text, *recent, sizeof(place.text));
+        g_strlcpy(place.text, recent, sizeof(place.text));
     if (kind[0] == 'x' && place.text[0] == 's')
         kind = "r";
     say(program, "%s %s %" PRIu64 "K%s", kind, place.text, pages * 4,
         kind[0] != 'x' && one_in(program, 6) ? " kernel" : "");
-    if (!goes_back && kind[0] == 'w')
+    if (!goes_back && kind[0] == 'w' && place.base)
         remember_text(program, place.text);
 }
 
@@ -476,28 +487,47 @@ space_copy(const struct space *space)
     return copy;
 }
 
+static void
+map_window(struct program *program, uint64_t base)
+{
+    say(program, "mmap W %dK rw- anon,private,fixed at=0x%" PRIx64,
+        WINDOW_PAGES * 4, base);
+    remember_address(program, base);
+}
+
 /* Two windows to act in. */
 static void
 map_windows(struct program *program)
 {
-    static const uint64_t windows[] = {WINDOW_1G, WINDOW_2M};
+    map_window(program, WINDOW_1G);
+    map_window(program, WINDOW_2M);
+}
 
-    for (size_t i = 0; i < G_N_ELEMENTS(windows); i++) {
-        say(program, "mmap W %dK rw- anon,private,fixed at=0x%" PRIx64,
-            WINDOW_PAGES * 4, windows[i]);
-        remember_address(program, windows[i]);
+/* One begins anew, and pages of it are there. */
+static void
+renew_window(struct program *program)
+{
+    uint64_t base = one_in(program, 2) ? WINDOW_2M : WINDOW_1G;
+
+    map_window(program, base);
+    for (int i = 0; i < 3; i++) {
+        uint64_t page = below(program, WINDOW_PAGES - 4);
+        uint64_t addr = base + page * PAGE_BYTES;
+        say(program, "w 0x%" PRIx64 " 16K", addr);
+        remember_address(program, addr + below(program, 4) * PAGE_BYTES);
     }
 }
 
 static void
 start_process(struct program *program)
 {
-    static const char *const memlocks[] = {"", " rlimit-memlock=256K",
-                                           " rlimit-memlock=128K",
-                                           " rlimit-memlock=0"};
+    static const char *const memlocks[] = {
+        "", " rlimit-memlock=256K", " rlimit-memlock=128K",
+        " rlimit-memlock=128K", " rlimit-memlock=0"};
     const struct random_request *request = &program->request;
     struct process *process = &program->processes[program->process_count++];
     bool is_limited = program->theme == THEME_LOCKS;
+    bool is_poor = program->theme == THEME_TASKS && !one_in(program, 3);
     uint64_t uid = request->uid;
 
     *process = (struct process){.id = program->next_id,
@@ -505,12 +535,14 @@ start_process(struct program *program)
                                 .space = space_new()};
     program->next_id++;
     program->current = process;
-    if (request->can_change_uid && (is_limited || one_in(program, 4)))
+    if (request->can_change_uid && !is_poor &&
+        (is_limited || one_in(program, 4)))
         uid = 1000;
     process->is_root = uid == 0;
     say(program, "start uid=%" PRIu64 "%s%s", uid,
-        memlocks[is_limited ? 1 + below(program, 3)
-                            : below(program, G_N_ELEMENTS(memlocks))],
+        memlocks[is_poor      ? G_N_ELEMENTS(memlocks) - 1
+                 : is_limited ? 1 + below(program, 4)
+                              : below(program, G_N_ELEMENTS(memlocks))],
         one_in(program, 6) && program->theme <= THEME_TASKS ? " rlimit-as=24M"
                                                             : "");
     map_windows(program);
@@ -545,8 +577,11 @@ fork_current(struct program *program)
 static void
 do_fork(struct program *program)
 {
-    if (program->theme != THEME_CROWD)  // the copies would take long
-        fork_current(program);
+    /* The copies of a crowd would take long; promises keep room for theirs. */
+    if (program->theme == THEME_CROWD ||
+        (program->theme == THEME_PROMISES && program->process_count > 1))
+        return;
+    fork_current(program);
 }
 
 /* A thread, or a vfork child that its parent waits for. */
@@ -680,11 +715,11 @@ do_something(struct program *program)
         unsigned weight;
         void (*act)(struct program *program);
     } deeds[] = {
-        {360, do_touch},   {110, do_mmap},     {40, do_munmap},
-        {70, do_mprotect}, {60, do_mremap},    {150, do_madvise},
-        {20, do_lock},     {25, do_brk},       {10, do_remap_file_pages},
-        {50, do_undo},     {15, do_fork},      {10, do_exit},
-        {30, do_task},     {50, random_scene},
+        {350, do_touch},   {100, do_mmap},     {40, do_munmap},
+        {70, do_mprotect}, {50, do_mremap},    {165, do_madvise},
+        {20, do_lock},     {16, do_brk},       {8, do_remap_file_pages},
+        {40, do_undo},     {15, do_fork},      {10, do_exit},
+        {40, do_task},     {70, random_scene}, {6, renew_window},
     };
     uint64_t chance = below(program, 1000);
     size_t deed = 0;
@@ -692,7 +727,11 @@ do_something(struct program *program)
     for (; chance >= deeds[deed].weight; deed++)
         chance -= deeds[deed].weight;
     choose_process(program);
-    deeds[deed].act(program);
+    /* A crowd must be kept together. */
+    if (program->theme == THEME_CROWD && one_in(program, 2))
+        random_scene(program);
+    else
+        deeds[deed].act(program);
 }
 
 /* Themes take turns, so that a hundred seeds always have the same share of
@@ -723,7 +762,9 @@ random_program(const struct random_request *request)
     };
 
     program.has_files = program.theme == THEME_FILES || !one_in(&program, 3);
-    program.has_locks = program.theme == THEME_LOCKS || one_in(&program, 4);
+    program.has_locks =
+        program.theme == THEME_LOCKS ||
+        (program.theme != THEME_PROMISES && one_in(&program, 4));
     program.has_fetches = one_in(&program, 2);
     program.has_stacks = !program.has_fetches && one_in(&program, 2);
     add_line(&program, "#vmtrace 1");

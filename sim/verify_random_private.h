@@ -31,6 +31,7 @@ struct space {
     unsigned user_count;                  // processes
     uint64_t region_pages[REGION_COUNT];  // 0: the name was never bound
     char *recent[RECENT_COUNT];           // addresses to touch, or NULL
+    size_t recent_next;                   // the oldest one
     char undo[160];   // a call that takes the latest one back, or ""
     char shared[64];  // where a file is mapped shared, or ""
 };

@@ -12,6 +12,8 @@
 
 #define CROWD_BASE   UINT64_C(0x300000000000)
 #define PROMISE_BASE UINT64_C(0x280000000000)
+#define HALL_BASE    UINT64_C(0x2f0000000000)
+#define HALL_ROOMS   14
 
 static uint64_t
 page_at(uint64_t base, uint64_t page)
@@ -48,6 +50,18 @@ struct change {
     const char *verb, *set, *clear;
 };
 
+static const struct change advice_changes[] = {
+    {"madvise", "dontfork", "dofork"},
+    {"madvise", "random", "normal"},
+    {"madvise", "sequential", "normal"},
+    {"madvise", "mergeable", "unmergeable"},
+    {"madvise", "wipeonfork", "keeponfork"},
+    {"madvise", "hugepage", "nohugepage"},
+};
+static const struct change access_changes[] = {{"mprotect", "r--", "rw-"},
+                                               {"mprotect", "---", "rw-"}};
+static const struct change lock_change = {NULL, "mlock", "munlock"};
+
 static void
 apply(struct program *program, const struct change *change, bool sets,
       uint64_t addr, uint64_t pages)
@@ -62,24 +76,21 @@ apply(struct program *program, const struct change *change, bool sets,
                       : change->clear);
 }
 
+static const struct change *
+any_change(struct program *program)
+{
+    if (program->has_locks && !one_in(program, 3))
+        return &lock_change;
+    if (one_in(program, 3))
+        return &access_changes[below(program, G_N_ELEMENTS(access_changes))];
+    return &advice_changes[below(program, G_N_ELEMENTS(advice_changes))];
+}
+
 /* What moves borders, or makes one of two and three. */
 static void
 move_border(struct program *program)
 {
-    static const struct change changes[] = {
-        {"mprotect", "r--", "rw-"},
-        {"mprotect", "---", "rw-"},
-        {"madvise", "dontfork", "dofork"},
-        {"madvise", "random", "normal"},
-        {"madvise", "sequential", "normal"},
-        {"madvise", "mergeable", "unmergeable"},
-        {"madvise", "wipeonfork", "keeponfork"},
-        {NULL, "mlock", "munlock"},
-        {NULL, "mlock", "munlock"},
-        {NULL, "mlock", "munlock"},
-    };
-    const struct change *change = &changes[below(
-        program, G_N_ELEMENTS(changes) - (program->has_locks ? 0 : 3))];
+    const struct change *change = any_change(program);
     uint64_t base = any_window_range(program, 6);
 
     if (one_in(program, 2))
@@ -150,18 +161,21 @@ static void
 ask_nonsense(struct program *program)
 {
     static const char *const verbs[] = {"munmap",  "mprotect", "mlock",
-                                        "munlock", "madvise",  "munmap"};
+                                        "munlock", "madvise",  "madvise"};
+    static const char *const advice[] = {"pageout",  "pageout",  "mergeable",
+                                         "hugepage", "dontfork", "free"};
     size_t verb = below(program, G_N_ELEMENTS(verbs));
     uint64_t addr = any_window_range(program, 2);
 
-    if (verb == 2 || verb == 3)  // these round, but a range must not wrap
+    if (verbs[verb][1] == 'l' ||
+        verb == 3)  // these round, but a range must not wrap
         say(program, "%s 0x%" PRIx64 " 0x%" PRIx64, verbs[verb], addr,
             UINT64_MAX - PAGE_BYTES * below(program, 64));
     else
-        say(program, "%s 0x%" PRIx64 " 8K%s", verbs[verb], addr + 16,
-            verb == 1   ? " rw-"
-            : verb == 4 ? " normal"
-                        : "");
+        say(program, "%s 0x%" PRIx64 " 8K %s", verbs[verb], addr + 16,
+            verb == 0   ? ""
+            : verb == 1 ? "rw-"
+                        : advice[below(program, G_N_ELEMENTS(advice))]);
 }
 
 /* A file whose last page would lie beyond all offsets. */
@@ -336,6 +350,39 @@ lock_too_much(struct program *program)
         4 * (24 + below(program, 48)));
 }
 
+/* A mapping that is locked is mapped again, beside others that are: for a
+ * moment it counts twice. */
+static void
+remap_locked_file(struct program *program)
+{
+    uint64_t base = any_window_range(program, 28);
+
+    map_at(program, base, 28, "rw-", "shared,file=disk,locked,off=0");
+    say(program, "remap_file_pages 0x%" PRIx64 " %" PRIu64 "K 0", base,
+        4 * (8 + below(program, 12)));
+    unmap_at(program, base, 28);
+}
+
+/* What root locked stays so, and nobody may lock it again. */
+static void
+give_up_root(struct program *program)
+{
+    uint64_t base = any_window_range(program, 4);
+    struct process *parent = program->current;
+
+    if (!parent->is_root || !program->request.can_change_uid ||
+        !fork_current(program))
+        return;
+    program->current = &program->processes[program->process_count - 1];
+    program->current->is_root = false;
+    map_at(program, base, 4, "rw-", "shared,file=shm,locked,off=0");
+    say(program, "setuid 1000");
+    say(program, "remap_file_pages 0x%" PRIx64 " 8K 1", base);
+    say(program, "mlock 0x%" PRIx64 " 4K", base);
+    exit_current(program);
+    program->current = parent;
+}
+
 /* Three promises of half the memory each become one VMA, which nobody could
  * promise at once: a copy, a change that asks again, or more of it is refused.
  */
@@ -362,27 +409,42 @@ promise_too_much(struct program *program)
     say(program, "munmap 0x%" PRIx64 " %" PRIu64, PROMISE_BASE, half * 3);
 }
 
-/* Cut something in the middle, which takes two VMAs more. */
+/* A room of the hall is one VMA, which advice cuts in the middle; that takes
+ * two VMAs more. */
+static void
+cut_room(struct program *program)
+{
+    uint64_t base = page_at(HALL_BASE, below(program, HALL_ROOMS) * 8);
+    const struct change *change =
+        &advice_changes[below(program, G_N_ELEMENTS(advice_changes))];
+    bool sets = one_in(program, 2);
+
+    apply(program, change, !sets, base, 5);
+    apply(program, change, sets, page_at(base, 2), 1);
+    switch (below(program, 4)) {
+    case 0:
+        map_at(program, base, 5, "rw-", "anon,private");
+        unmap_at(program, page_at(base, 1), 1);
+        break;
+    case 1:
+        map_at(program, page_at(HALL_BASE, 1000 + below(program, 500) * 2), 1,
+               "r--", "anon,private");
+        break;
+    case 2:
+        base = page_at(HALL_BASE, HALL_ROOMS * 8);  // a room more
+        map_at(program, base, 5, "rw-", "shared,file=disk,off=0");
+        say(program, "remap_file_pages 0x%" PRIx64 " 4K 9", page_at(base, 2));
+        break;
+    default:
+        break;
+    }
+}
+
 static void
 crowd_in(struct program *program)
 {
-    static const char *const advice[] = {
-        "normal",     "random",     "sequential", "dontfork",
-        "dofork",     "wipeonfork", "keeponfork", "hugepage",
-        "nohugepage", "mergeable",  "unmergeable"};
-    uint64_t base = any_window_range(program, 5);
-    size_t which = below(program, G_N_ELEMENTS(advice));
-
-    map_at(program, base, 5, "rw-", "anon,private");
-    /* Advice that takes others back needs something to take back. */
-    say(program, "madvise 0x%" PRIx64 " 20K %s", base,
-        advice[below(program, G_N_ELEMENTS(advice))]);
-    say(program, "madvise 0x%" PRIx64 " 4K %s", page_at(base, 2),
-        advice[which]);
-    if (one_in(program, 4))
-        unmap_at(program, page_at(base, 2), 1);
-    else if (one_in(program, 3))
-        say(program, "mprotect 0x%" PRIx64 " 4K r--", page_at(base, 3));
+    for (uint64_t i = 0; i < 4; i++)
+        cut_room(program);
 }
 
 /*
@@ -393,9 +455,11 @@ crowd_in(struct program *program)
 void
 gather_crowd(struct program *program)
 {
-    const uint64_t limit = 65530, room = 24;
+    const uint64_t limit = 65530, room = HALL_ROOMS + 12;
     uint64_t vmas = 2;
 
+    for (uint64_t i = 0; i < HALL_ROOMS; i++)
+        map_at(program, page_at(HALL_BASE, i * 8), 5, "rw-", "anon,private");
     map_at(program, CROWD_BASE, 2, "rw-", "anon,private");
     say(program, "mprotect 0x%" PRIx64 " 4K r--", page_at(CROWD_BASE, 1));
     while (vmas + room < limit) {
@@ -417,6 +481,7 @@ enum need {
     NEEDS_NO_FILES,
     NEEDS_LOCKS,
     NEEDS_FETCHES,
+    NEEDS_TASKS,
     NEEDS_PROMISES,
     NEEDS_CROWD,
 };
@@ -435,6 +500,8 @@ has(const struct program *program, enum need need)
         return program->has_locks;
     case NEEDS_FETCHES:
         return program->has_fetches;
+    case NEEDS_TASKS:
+        return program->theme == THEME_TASKS;
     case NEEDS_PROMISES:
         return program->theme == THEME_PROMISES;
     case NEEDS_CROWD:
@@ -447,38 +514,43 @@ void
 random_scene(struct program *program)
 {
     static const struct {
+        unsigned weight;
         void (*act)(struct program *program);
         enum need need;
     } scenes[] = {
-        {move_border, NEEDS_NOTHING},
-        {move_border, NEEDS_NOTHING},
-        {part_strangers, NEEDS_NOTHING},
-        {bring_identity, NEEDS_NOTHING},
-        {begin_heap_again, NEEDS_NOTHING},
-        {ask_nonsense, NEEDS_NOTHING},
-        {block_growth, NEEDS_NOTHING},
-        {shrink_and_grow, NEEDS_NOTHING},
-        {populate_guards, NEEDS_NOTHING},
-        {block_heap, NEEDS_NOTHING},
-        {share_pages, NEEDS_NOTHING},
-        {overflow_file, NEEDS_NOTHING},
-        {look_beyond_file, NEEDS_FILES},
-        {remap_file, NEEDS_FILES},
-        {free_lazily, NEEDS_NO_FILES},
-        {lock_too_much, NEEDS_LOCKS},
-        {lock_too_much, NEEDS_LOCKS},
-        {fetch_pages, NEEDS_FETCHES},
-        {promise_too_much, NEEDS_PROMISES},
-        {promise_too_much, NEEDS_PROMISES},
-        {crowd_in, NEEDS_CROWD},
-        {crowd_in, NEEDS_CROWD},
-        {crowd_in, NEEDS_CROWD},
-        {crowd_in, NEEDS_CROWD},
+        {4, move_border, NEEDS_NOTHING},
+        {1, part_strangers, NEEDS_NOTHING},
+        {1, bring_identity, NEEDS_NOTHING},
+        {1, begin_heap_again, NEEDS_NOTHING},
+        {2, ask_nonsense, NEEDS_NOTHING},
+        {1, block_growth, NEEDS_NOTHING},
+        {1, shrink_and_grow, NEEDS_NOTHING},
+        {1, populate_guards, NEEDS_NOTHING},
+        {1, block_heap, NEEDS_NOTHING},
+        {2, share_pages, NEEDS_NOTHING},
+        {1, overflow_file, NEEDS_NOTHING},
+        {1, look_beyond_file, NEEDS_FILES},
+        {1, remap_file, NEEDS_FILES},
+        {2, free_lazily, NEEDS_NO_FILES},
+        {7, move_border, NEEDS_LOCKS},
+        {4, lock_too_much, NEEDS_LOCKS},
+        {4, remap_locked_file, NEEDS_LOCKS},
+        {1, fetch_pages, NEEDS_FETCHES},
+        {8, give_up_root, NEEDS_TASKS},
+        {20, promise_too_much, NEEDS_PROMISES},
+        {20, crowd_in, NEEDS_CROWD},
     };
-    size_t scene;
+    uint64_t chances = 0;
+    size_t scene = 0;
 
-    do {
-        scene = below(program, G_N_ELEMENTS(scenes));
-    } while (!has(program, scenes[scene].need));
+    for (size_t i = 0; i < G_N_ELEMENTS(scenes); i++)
+        chances += has(program, scenes[i].need) ? scenes[i].weight : 0;
+    for (uint64_t chance = below(program, chances);; scene++) {
+        if (!has(program, scenes[scene].need))
+            continue;
+        if (chance < scenes[scene].weight)
+            break;
+        chance -= scenes[scene].weight;
+    }
     scenes[scene].act(program);
 }
