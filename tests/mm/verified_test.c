@@ -199,6 +199,31 @@ START_TEST(a_fault_beyond_the_file_leaves_directories_and_an_identity)
 }
 END_TEST
 
+/* |f0|f1|  beyond  : a read beyond maps what is cached around, but begins no
+ * table with the last page of the file. */
+START_TEST(the_last_page_of_a_file_begins_no_table)
+{
+    struct file *file = file_create(machine, PAGES(2), false, false);
+    struct file *shmem = file_create(machine, PAGES(2), true, false);
+    struct mm *mm = task->mm;
+
+    map_at(0, 4, VM_READ, MM_SHARED, file, 1);
+    touch(task, TOUCH_READ, PLACE + PAGES(2), PAGES(1));
+    ck_assert_ptr_null(pagetable_leaf(mm, PLACE));
+    map_at(8, 4, VM_READ, MM_SHARED, file, 0);
+    touch(task, TOUCH_READ, PLACE + PAGES(11), PAGES(1));
+    ck_assert_uint_eq(mm->rss_pages[RSS_FILE], 2);
+    touch(task, TOUCH_READ, PLACE + PAGES(2), PAGES(1));
+    ck_assert_uint_eq(mm->rss_pages[RSS_FILE], 3);  // there is a table now
+
+    map_at(1024, 2, VM_READ, MM_SHARED, shmem, 0);
+    touch(task, TOUCH_READ, PLACE + PAGES(1024), PAGES(2));
+    map_at(2048, 4, VM_READ, MM_SHARED, shmem, 1);
+    touch(task, TOUCH_READ, PLACE + PAGES(2050), PAGES(1));
+    ck_assert_ptr_nonnull(pagetable_leaf(mm, PLACE + PAGES(2048)));
+}
+END_TEST
+
 START_TEST(a_move_makes_the_second_level_where_the_source_has_a_third)
 {
     const uint64_t far = UINT64_C(1) << 40;
@@ -387,6 +412,7 @@ main(void)
     tcase_add_test(rules, fork_makes_directories_where_the_parent_has_them);
     tcase_add_test(rules,
                    a_fault_beyond_the_file_leaves_directories_and_an_identity);
+    tcase_add_test(rules, the_last_page_of_a_file_begins_no_table);
     tcase_add_test(rules,
                    a_move_makes_the_second_level_where_the_source_has_a_third);
     tcase_add_test(rules, cold_refuses_locked_memory);
