@@ -5,9 +5,10 @@
  * windows of 32 pages with a border of page tables in the middle (of 2 MiB and
  * of 1 GiB), a window of some MiB, regions that the kernel places, the heap
  * and the stack.  No window shares a table with the worker's code.  Touches
- * prefer pages that were touched before.
+ * prefer pages that were touched before.  What chance alone rarely meets is
+ * left to scenes.
  *
- * Left out: cold files (read-ahead is not modelled), `hog`, exec, nozero and
+ * Left out: cold files (read-ahead is not modelled), `hog`, nozero and
  * vrange (no such call on hosts); pageout of files (it drops page cache);
  * fetches near mappings that grow down (a refused one would grow them);
  * dontunmap of locked memory (6.18 then counts pages as locked for good); free
