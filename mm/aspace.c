@@ -197,7 +197,6 @@ mm_validate(struct mm *mm)
     uint64_t total_pages = 0, locked_pages = 0, accounted_pages = 0;
 
     vma_tree_validate(mm);
-    maple_validate(mm);
     for (const struct vma *vma = mm->first; vma; vma = vma->next) {
         mm_invariant(A1, vma->mm == mm);
         mm_invariant(A1, vma->end <= mm->machine->arch->task_size);
@@ -210,5 +209,6 @@ mm_validate(struct mm *mm)
     mm_invariant(A2, mm->total_pages == total_pages);
     mm_invariant(A3, mm->locked_pages == locked_pages);
     mm_invariant(A4, mm->accounted_pages == accounted_pages);
+    maple_validate(mm);
     pagetable_validate(mm);
 }

@@ -15,6 +15,14 @@ const struct not_modelled not_modelled[] = {
                                "off to compare"},
     {"contention", "time is the sum of uncontended work on one CPU; waits for "
                    "locks and shared lines come on top"},
+    {"old maple tree nodes", "a node that changes changes in place; a real one "
+                             "is copied and freed when its readers have left, "
+                             "so slab is larger for a moment"},
+    {"dense maple trees at fork", "a child's tree has its parent's shape, as "
+                                  "from 6.8 on; 6.1 to 6.7 filled it anew, "
+                                  "with fewer nodes"},
+    {"vmacache", "from 3.15 to 6.0 each task had four cached VMAs; here the "
+                 "address space has one, and more lookups are charged"},
     {"NUMA placement", "all memory is local; remote accesses of a real "
                        "machine cost 15 to 40 % more"},
     {"memory cgroups", "no limit but the machine's RAM; a fault in a cgroup "

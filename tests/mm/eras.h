@@ -20,7 +20,8 @@ era_config(int era, const struct arch *arch, uint64_t ram_bytes)
     config.policy.gap = era == 0   ? &gap_linear
                         : era == 1 ? &gap_area_cache
                         : era < 4  ? &gap_hole_size
-                                   : &gap_rb_gap;
+                                   : &gap_maple;
+    config.policy.vma_index = era < 4 ? VMA_INDEX_RBTREE : VMA_INDEX_MAPLE;
     config.policy.purge = &purge_dontneed;
     config.cpu_count = 2;
     config.nozero_race_fix = true;
