@@ -563,6 +563,34 @@ START_TEST(nothing_is_placed_in_the_room_below_a_stack)
 }
 END_TEST
 
+/* As measured on 6.18: the free range below a stack is found first, and nothing
+ * in the stack's room is looked at again.  rb-gap takes what lies between the
+ * two VMAs in it. */
+START_TEST(vmas_in_the_room_below_a_stack_leave_gaps_to_rb_gap_alone)
+{
+    static const struct gap_ops *const policies[] = {&gap_rb_gap, &gap_maple};
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(policies); i++) {
+        struct bare_mm bare = gap_mm(&arch_x86_64, policies[i], true);
+        uint64_t top = bare.mm->mmap_base, lower = top - 400 * KIB;
+        uint64_t upper = top - 260 * KIB;
+        struct vma *stack;
+
+        bare.machine->kernel.stack_gap_pages = 256;
+        stack = bare_mm_map(&bare, top - 4 * KIB, top);
+        stack->flags = VM_GROWSDOWN;
+        vma_tree_gap_changed(stack);
+        bare_mm_map(&bare, upper, upper + 4 * KIB);
+        bare_mm_map(&bare, lower, lower + 4 * KIB);
+        ck_assert_uint_eq(map(&bare, 4 * KIB),
+                          policies[i] == &gap_maple
+                              ? top - 4 * KIB - MIB - 4 * KIB
+                              : upper - 4 * KIB);
+        bare_mm_destroy(&bare);
+    }
+}
+END_TEST
+
 START_TEST(fork_and_exec_reset_the_caches)
 {
     static const struct {
@@ -682,6 +710,8 @@ gap_suite(void)
                         2 * (int)G_N_ELEMENTS(trial_archs));
     tcase_add_test(forms, twenty_thousand_stacks_cost_probes_and_not_host_time);
     tcase_add_test(forms, a_huge_aligned_request_needs_one_alignment_more);
+    tcase_add_test(forms,
+                   vmas_in_the_room_below_a_stack_leave_gaps_to_rb_gap_alone);
     tcase_add_test(forms, fork_and_exec_reset_the_caches);
     tcase_add_test(forms, hole_size_remembers_a_skipped_hole_on_i386_alone);
     tcase_set_timeout(forms, 300);
