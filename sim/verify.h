@@ -8,7 +8,8 @@
  *
  * Compared: result and errno, which pages a touch was refused, the number of
  * faults as getrusage() shows them, and everything that sim/verify_state.h
- * lists, of all processes.
+ * lists, of all processes; where there are thousands of VMAs, these and their
+ * pages after every 64th event and the last.
  *
  * Not carried out: waiting, time, memory pressure (`hog`), ptrace.  exec
  * begins a fresh worker, in which the special mappings of a recording (vdso,

@@ -167,8 +167,7 @@ ask_nonsense(struct program *program)
     size_t verb = below(program, G_N_ELEMENTS(verbs));
     uint64_t addr = any_window_range(program, 2);
 
-    if (verbs[verb][1] == 'l' ||
-        verb == 3)  // these round, but a range must not wrap
+    if (verb == 2 || verb == 3)  // these round, but a range must not wrap
         say(program, "%s 0x%" PRIx64 " 0x%" PRIx64, verbs[verb], addr,
             UINT64_MAX - PAGE_BYTES * below(program, 64));
     else
