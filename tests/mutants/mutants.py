@@ -21,6 +21,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import pickle
 import resource
 import shlex
 import shutil
@@ -40,6 +41,7 @@ MEMORY_LIMIT = 32 << 30  # of addresses: most of it is never touched
 FILE_LIMIT = 1 << 30
 WALL_LIMIT = 900  # seconds: only for one that waits for ever
 LIBRARY = "mm/libmm.so"
+ONE = "--one"  # what apart() calls this program with
 
 
 class Test:
@@ -65,15 +67,14 @@ def limits(cpu_limit):
     return apply
 
 
-def run(test, library_dir, prefix=(), cpu_limit=600):
+def run(test, library_dir, cpu_limit=600):
     """How it ended, None if well, and the CPU time that it took."""
     environment = {**os.environ, **test.environment,
                    "LD_LIBRARY_PATH": str(library_dir),
                    "TMPDIR": str(library_dir)}
     # Its own session, so that no child of it is left behind.
     process = subprocess.Popen(
-        [*prefix, *test.command], cwd=library_dir, env=environment,
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+        test.command, cwd=library_dir, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL, start_new_session=True,
         preexec_fn=limits(cpu_limit))
     deadline = time.monotonic() + WALL_LIMIT
@@ -106,8 +107,8 @@ def run(test, library_dir, prefix=(), cpu_limit=600):
 class Build:
     """A build of a copy of the tree, with mm/ as a shared library."""
 
-    def __init__(self, directory, compile_commands, link, prefix=()):
-        self.dir, self.prefix = directory, prefix
+    def __init__(self, directory, compile_commands, link):
+        self.dir = directory
         self.compile = compile_commands  # by source file, as words
         self.link = link
 
@@ -122,7 +123,7 @@ class Build:
         mutant.write_text(f'#line 1 "{original}"\n{site.apply(text)}')
         command[-1] = str(mutant)
         command[command.index("-o") + 1] = new_object
-        if quietly([*self.prefix, *command], self.dir) != 0:
+        if quietly(command, self.dir) != 0:
             return "does not compile"
         if (to / "mutant.o").read_bytes() == \
                 (self.dir / old_object).read_bytes():
@@ -130,7 +131,7 @@ class Build:
         command = [new_object if word == old_object else word
                    for word in self.link]
         command[command.index("-o") + 1] = str(to / "libmm.so")
-        if quietly([*self.prefix, *command], self.dir) != 0:
+        if quietly(command, self.dir) != 0:
             return "does not link"
         return None
 
@@ -168,8 +169,7 @@ def built(source_dir, scratch, prefix):
         check=True, text=True, stdout=subprocess.PIPE).stdout
     return Build(build_dir, {
         os.path.relpath(build_dir / one["file"], tree):
-        shlex.split(one["command"]) for one in commands}, shlex.split(link),
-        prefix)
+        shlex.split(one["command"]) for one in commands}, shlex.split(link))
 
 
 def copy_file(path, to):
@@ -192,7 +192,7 @@ def copy_tree(source_dir, to):
                     copy_function=copy_file)
 
 
-def measured(build, prefix, work):
+def measured(build, work):
     """The tests that pass with the original, the fastest first.
 
     In one process where that works: then a crash ends the program at once, and
@@ -206,7 +206,7 @@ def measured(build, prefix, work):
         test.environment["CK_TIMEOUT_MULTIPLIER"] = "30"
         for fork in "no", "yes":
             test.environment["CK_FORK"] = fork
-            end, test.cpu_seconds = run(test, work / "original", prefix)
+            end, test.cpu_seconds = run(test, work / "original")
             if not end:
                 break
         if end:
@@ -217,16 +217,16 @@ def measured(build, prefix, work):
     return sorted(passing, key=lambda test: test.cpu_seconds)
 
 
-def failure(test, library_dir, prefix):
+def failure(test, library_dir):
     """How the test fails, every time: what happens on a busy host does not
     count."""
-    end, _ = run(test, library_dir, prefix, test.cpu_limit())
+    end, _ = run(test, library_dir, test.cpu_limit())
     if end == "fails":
-        end, _ = run(test, library_dir, prefix, test.cpu_limit())
+        end, _ = run(test, library_dir, test.cpu_limit())
     return end
 
 
-def judge(site, text, build, tests, prefix, work):
+def judge(site, text, build, tests, work):
     """The record of one mutant."""
     record = {"file": site.file, "line": site.line, "column": site.column,
               "function": site.function, "kind": site.kind,
@@ -237,11 +237,20 @@ def judge(site, text, build, tests, prefix, work):
         if why_not:
             return {**record, "result": why_not}
         for test in tests:
-            end = failure(test, to, prefix)
+            end = failure(test, to)
             if end:
                 return {**record, "result": "caught", "by": test.name,
                         "how": end}
     return {**record, "result": "survived"}
+
+
+def apart(prefix, function, *arguments):
+    """function(*arguments) in a process of its own, behind the prefix."""
+    done = subprocess.run(
+        [*prefix, sys.executable, __file__, ONE],
+        input=pickle.dumps((function.__name__, arguments)), check=True,
+        stdout=subprocess.PIPE)
+    return pickle.loads(done.stdout)
 
 
 def read_results(path):
@@ -313,7 +322,8 @@ def arguments():
                         help="a directory for the build, kept for the next "
                         "time (default: a new one, removed at the end)")
     parser.add_argument("--prefix", type=shlex.split, default=[],
-                        help="put before every command, as in 'nice -n 15'")
+                        help="put before the work on each mutant, as in "
+                        "'nice -n 15'")
     parser.add_argument("--list", action="store_true",
                         help="only print what would be judged")
     return parser.parse_args()
@@ -323,13 +333,14 @@ def judge_all(wanted, sources, build, args, work):
     done = read_results(args.results)
     todo = [site for site in wanted if site.key() not in done or
             done[site.key()]["result"] == args.again]
-    tests = measured(build, args.prefix, work) if todo else []
+    tests = apart(args.prefix, measured, build, work) if todo else []
     print(f"{len(todo)} of {len(wanted)} mutants to judge by {len(tests)} "
           f"tests of {sum(test.cpu_seconds for test in tests):.0f} s")
     with open(args.results, "a", encoding="utf-8") as results, \
             concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        running = [pool.submit(judge, site, sources[site.file][0], build,
-                               tests, args.prefix, work) for site in todo]
+        running = [pool.submit(apart, args.prefix, judge, site,
+                               sources[site.file][0], build, tests, work)
+                   for site in todo]
         try:
             for i, one in enumerate(
                     concurrent.futures.as_completed(running)):
@@ -369,4 +380,8 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:] == [ONE]:
+        name, parameters = pickle.load(sys.stdin.buffer)
+        pickle.dump(globals()[name](*parameters), sys.stdout.buffer)
+    else:
+        main()

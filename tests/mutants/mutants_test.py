@@ -117,7 +117,7 @@ class JudgeTest(unittest.TestCase):
     def judged(self, kind, function):
         site = next(one for one in sites.sites("mm/one.c", LIBRARY)
                     if one.kind == kind and one.function == function)
-        return mutants.judge(site, LIBRARY, self.build, self.tests, (),
+        return mutants.judge(site, LIBRARY, self.build, self.tests,
                              self.dir)
 
     def test_the_original_passes(self):
@@ -141,7 +141,7 @@ class JudgeTest(unittest.TestCase):
         (self.dir / "one.c").write_text(text)
         subprocess.run(self.build.compile["mm/one.c"], cwd=self.dir,
                        check=True)
-        record = mutants.judge(site, text, self.build, self.tests, (),
+        record = mutants.judge(site, text, self.build, self.tests,
                                self.dir)
         self.assertEqual(record["result"], "same object")
 
