@@ -566,6 +566,48 @@ START_TEST(the_strict_limit_is_a_share_of_ram_and_all_swap)
 }
 END_TEST
 
+/* What is kept back for the kernel. */
+static uint64_t
+reserve_pages(const struct machine *machine)
+{
+    uint64_t pages = 0;
+
+    for (unsigned i = 0; i < machine->zone_count; i++) {
+        const struct zone *zone = &machine->zones[i];
+        uint64_t lowmem = 0;
+
+        for (unsigned j = i; j < machine->zone_count; j++)
+            lowmem = MAX(lowmem, zone->lowmem_reserve[j]);
+        pages += MIN(lowmem + zone->watermark_high, zone->managed_pages);
+    }
+    return pages;
+}
+
+START_TEST(the_guess_is_what_could_be_made_free)
+{
+    struct machine_config config = scene_config(kernel_fixtures[_i]);
+
+    config.swap_bytes = 64 * MIB;
+    config.overcommit_memory = 0;
+    struct scene era = scene_create(&config);
+    uint64_t swap = 16384, free = page_alloc_free_pages(era.machine);
+    uint64_t usable = era.machine->ram_pages - era.machine->reserved_pages;
+    uint64_t root = swap + free - 1, user = root - (swap + free) / 32;
+
+    if (config.kernel.overcommit == OVERCOMMIT_2_6_22) {
+        free -= reserve_pages(era.machine);
+        root = swap + free - 1;
+        user = root - swap / 32 - free / 32;
+    }
+    if (config.kernel.overcommit == OVERCOMMIT_5_2)
+        root = user = usable + swap;
+    ck_assert_uint_eq(largest_request(era.mm), root);
+    era.mm->uid_holder = machine_holder_of(era.machine, 1000);
+    ck_assert_uint_eq(largest_request(era.mm), user);
+    scene_destroy(&era);
+}
+END_TEST
+
 /* ---- the layout ---- */
 
 START_TEST(mmap_base_leaves_room_for_the_stack)
@@ -718,6 +760,8 @@ main(void)
     tcase_add_test(rest, overcommit_guesses_refuses_nothing_or_is_strict);
     tcase_add_loop_test(rest, the_strict_limit_is_a_share_of_ram_and_all_swap,
                         0, KERNEL_FIXTURE_COUNT);
+    tcase_add_loop_test(rest, the_guess_is_what_could_be_made_free, 0,
+                        KERNEL_FIXTURE_COUNT);
     tcase_add_test(rest, mmap_base_leaves_room_for_the_stack);
     tcase_add_test(rest, the_keys_of_a_layout_win);
     suite_add_tcase(suite, rest);
