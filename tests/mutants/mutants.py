@@ -166,9 +166,11 @@ def built(source_dir, scratch, prefix):
     link = subprocess.run(
         ["ninja", "-C", build_dir, "-t", "commands", "-s", LIBRARY],
         check=True, text=True, stdout=subprocess.PIPE).stdout
+    # A source may be compiled for other libraries, too.
     return Build(build_dir, {
         os.path.relpath(build_dir / one["file"], tree):
-        shlex.split(one["command"]) for one in commands}, shlex.split(link))
+        shlex.split(one["command"]) for one in commands
+        if one["output"].startswith(LIBRARY)}, shlex.split(link))
 
 
 def copy_file(path, to):
