@@ -13,15 +13,11 @@
 #include "sim/journal.h"
 #include "sim/output.h"
 #include "sim/result.h"
+#include "sim/room.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* For what is decoded of traces: so much, and no more than this part of the
- * host's memory. */
-#define ROOM_BYTES (INT64_C(1) << 30)
-#define ROOM_PART  4
 
 /* A sweep under way. */
 struct plan {
@@ -110,14 +106,11 @@ trace_of(const struct plan *plan, size_t index)
     return plan->sweep->traces->pdata[index / plan->cells.per_trace];
 }
 
-/* Memory for events: what is decoded is kept for other runs. */
+/* What is decoded is kept for other runs. */
 static void
 make_room(struct plan *plan)
 {
-    long long pages = sysconf(_SC_PHYS_PAGES);
-    long long host_bytes = pages * sysconf(_SC_PAGESIZE);
-
-    atomic_init(&plan->room.bytes, MIN(ROOM_BYTES, host_bytes / ROOM_PART));
+    atomic_init(&plan->room.bytes, room_bytes());
     for (size_t i = 0; i < plan->sweep->traces->len; i++)
         if (plan->left[i] > 1)
             trace_keep(plan->sweep->traces->pdata[i], &plan->room);
@@ -202,10 +195,14 @@ run_cells(struct plan *plan, GError **error)
     size_t left = plan->cells.count - plan->done;
     size_t count = MIN(plan->sweep->jobs, left);
     g_autofree GThread **threads = g_new(GThread *, count);
+    size_t begun = 0;
 
-    for (size_t i = 0; i < count; i++)
-        threads[i] = g_thread_new("worker", work, plan);
-    for (size_t i = 0; i < count; i++)
+    while (begun < count &&
+           (threads[begun] = g_thread_try_new("worker", work, plan, NULL)))
+        begun++;
+    if (begun == 0)
+        work(plan);  // the host grants no thread: do without
+    for (size_t i = 0; i < begun; i++)
         g_thread_join(threads[i]);
     if (plan->shows_progress)
         g_printerr("\n");

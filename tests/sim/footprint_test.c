@@ -126,6 +126,40 @@ START_TEST(memory_does_not_grow_with_cells)
 }
 END_TEST
 
+static void
+assert_well_within(uint64_t bytes, const char *command, const char *trace,
+                   const char *ram, const char *option)
+{
+    struct limits limits = {.address_bytes = bytes};
+
+    assert_well(run_vmsim_within(&limits, command, trace, ram, option, "-o",
+                                 "r.jsonl", NULL));
+}
+
+/* In memory its events would take 64 bytes each, 10 if kept for the runs of a
+ * sweep.  Address space is limited, so that whatever is asked for counts. */
+START_TEST(a_trace_larger_than_memory_is_streamed)
+{
+    static const char *const forms[] = {"t.vmt", "t.vmt.zst"};
+    enum { EVENTS = 6 * 400000, REPLAY = 32 << 20, SWEEP = 128 << 20 };
+
+    assert_well(run_vmsim("gen", "brk-pingpong", "--rounds=400000", "-o",
+                          "t.vmt", NULL));
+    assert_well(run_vmsim("convert", "t.vmt", "-o", "t.vmt.zst", NULL));
+    for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
+        assert_well_within(REPLAY, "replay", forms[i], "--ram=64M",
+                           "--format=json");
+        g_autofree char *text = read_file("r.jsonl");
+        json_t *result = json_loads(text, 0, NULL);
+        ck_assert_int_gt(integer_at(result, "trace.event_count"), EVENTS);
+        json_decref(result);
+    }
+    ck_assert_int_gt(EVENTS * 64, 4 * REPLAY);
+    assert_well_within(SWEEP, "sweep", "t.vmt", "--ram=64M,65M,66M", "-j2");
+    ck_assert_int_gt(EVENTS * 64, SWEEP);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -138,6 +172,7 @@ main(void)
         tcase_add_test(tcase, a_replay_starts_within_10_ms_and_10_mb);
         tcase_add_test(tcase, a_tiny_sweep_ends_within_100_ms);
         tcase_add_test(tcase, memory_does_not_grow_with_cells);
+        tcase_add_test(tcase, a_trace_larger_than_memory_is_streamed);
     }
     suite_add_tcase(suite, tcase);
     return run_suite(suite);

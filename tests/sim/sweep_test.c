@@ -94,6 +94,56 @@ START_TEST(the_number_of_threads_changes_no_byte)
 }
 END_TEST
 
+/* The results without what tells the file. */
+static char *
+results_of(const char *name, const char *jobs)
+{
+    struct outcome outcome =
+        run_vmsim("sweep", name, "--kernel=2.6.7,6.18",
+                  "--policy=gap=linear,rb-gap", "--timeline=5000", jobs, NULL);
+    g_auto(GStrv) lines = g_strsplit(outcome.out, "\n", 0);
+    GString *results = g_string_new(NULL);
+
+    ck_assert_msg(outcome.status == 0, "%s", outcome.err);
+    for (char **line = lines; **line; line++) {
+        json_t *result = json_loads(*line, 0, NULL);
+        json_t *file = json_object_get(result, "trace");
+        json_object_del(file, "path");
+        json_object_del(file, "sha256");
+        char *text = json_dumps(result, JSON_COMPACT);
+        g_string_append_printf(results, "%s\n", text);
+        free(text);
+        json_decref(result);
+    }
+    outcome_clear(&outcome);
+    return g_string_free(results, FALSE);
+}
+
+/* In memory, or decoded from blocks that runs share, of a file or of what was
+ * unpacked. */
+START_TEST(the_form_of_a_trace_and_the_number_of_threads_change_no_result)
+{
+    static const char *const forms[] = {"t", "t.zst", "t.vmt", "t.vmt.zst"};
+    static const char *const jobs[] = {"-j1", "-j2", "-j8"};
+    g_autofree char *expected = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(forms); i++) {
+        struct outcome made =
+            run_vmsim("gen", "ebizzy", "--threads=3", "--records=6000",
+                      "--allocator=jemalloc", "-o", forms[i], NULL);
+        ck_assert_msg(made.status == 0, "%s", made.err);
+        outcome_clear(&made);
+        for (size_t j = 0; j < G_N_ELEMENTS(jobs); j++) {
+            g_autofree char *results = results_of(forms[i], jobs[j]);
+            if (!expected)
+                expected = g_strdup(results);
+            ck_assert_msg(strcmp(results, expected) == 0, "%s %s", forms[i],
+                          jobs[j]);
+        }
+    }
+}
+END_TEST
+
 START_TEST(a_line_is_what_replay_says)
 {
     struct outcome swept =
@@ -186,6 +236,8 @@ main(void)
     tcase_add_checked_fixture(tcase, setup, leave_folder);
     tcase_add_test(tcase, cells_come_in_product_order);
     tcase_add_test(tcase, the_number_of_threads_changes_no_byte);
+    tcase_add_test(
+        tcase, the_form_of_a_trace_and_the_number_of_threads_change_no_result);
     tcase_add_test(tcase, a_line_is_what_replay_says);
     tcase_add_test(tcase, a_refused_combination_is_a_line_that_says_why);
     tcase_add_test(tcase, a_dry_run_prints_the_cells_and_writes_nothing);
