@@ -300,27 +300,65 @@ read_at(int fd, uint64_t index, void *values, size_t count, GError **error)
                     g_strerror(errno));
 }
 
-static bool
-classify_frame(struct state_reader *reader, uint64_t entry,
-               struct page_class *class, GError **error)
+/* How many of the entries from the first one on are frames next to each other,
+ * each `step` behind the one before. */
+static size_t
+run_length(const uint64_t *entries, size_t count, uint64_t step)
 {
-    uint64_t pfn = entry & PAGEMAP_PFN;
-    uint64_t flags, count;
+    size_t length = 1;
+
+    while (length < count && (entries[length] & PAGEMAP_PRESENT) &&
+           ((entries[length] - entries[length - 1] - step) & PAGEMAP_PFN) == 0)
+        length++;
+    return length;
+}
+
+/* Read what the kernel tells of the frame of the first entry, and of those of
+ * the entries behind it as far as they lie side by side: calls are what it
+ * costs. */
+static bool
+read_frames(struct state_reader *reader, const uint64_t *entries, size_t count,
+            GError **error)
+{
+    struct frame_window *window = &reader->frames;
+    uint64_t first = entries[0] & PAGEMAP_PFN;
+
+    if (first - window->first < window->count)
+        return true;
+    count = MIN(count, FRAME_WINDOW_PAGES);
+    window->count = run_length(entries, count, 1);
+    if (window->count == 1) {
+        window->count = run_length(entries, count, UINT64_MAX);
+        first -= window->count - 1;
+    }
+    window->first = first;
+    return read_at(reader->kpageflags, first, window->flags, window->count,
+                   error) &&
+           read_at(reader->kpagecount, first, window->map_counts, window->count,
+                   error);
+}
+
+/* `entries`: the page's, and those behind it. */
+static bool
+classify_frame(struct state_reader *reader, const uint64_t *entries,
+               size_t count, struct page_class *class, GError **error)
+{
+    uint64_t pfn = entries[0] & PAGEMAP_PFN;
+    uint64_t flags;
 
     if (pfn == reader->zero_pfn) {
         class->kind = KIND_ZERO;
         return true;
     }
-    if (!read_at(reader->kpageflags, pfn, &flags, 1, error))
+    if (!read_frames(reader, entries, count, error))
         return false;
+    flags = reader->frames.flags[pfn - reader->frames.first];
     if (flags & KPF_ZERO_PAGE) {
         reader->zero_pfn = pfn;
         class->kind = KIND_ZERO;
         return true;
     }
-    if (!read_at(reader->kpagecount, pfn, &count, 1, error))
-        return false;
-    class->map_count = count;
+    class->map_count = reader->frames.map_counts[pfn - reader->frames.first];
     if (class->kind == KIND_FILE)
         return true;
     class->kind = KIND_ANON;
@@ -330,9 +368,11 @@ classify_frame(struct state_reader *reader, uint64_t entry,
 }
 
 static bool
-classify_host(struct state_reader *reader, uint64_t entry,
-              struct page_class *class, GError **error)
+classify_host(struct state_reader *reader, const uint64_t *entries,
+              size_t count, struct page_class *class, GError **error)
 {
+    uint64_t entry = entries[0];
+
     *class = (struct page_class){
         .kind = entry & PAGEMAP_GUARD        ? KIND_GUARD
                 : entry & PAGEMAP_SWAP       ? KIND_SWAP
@@ -343,7 +383,7 @@ classify_host(struct state_reader *reader, uint64_t entry,
     };
     if (class->kind < KIND_ZERO || !state_sees_frames(reader))
         return true;
-    return classify_frame(reader, entry, class, error);
+    return classify_frame(reader, entries, count, class, error);
 }
 
 /* How often the host maps a page of a file that the simulation maps `count`
@@ -442,7 +482,7 @@ compare_leaf(struct state_reader *reader, const struct worker *worker,
             pte == PTE_NONE)
             continue;
         simulated = classify_simulated(reader, vma, pte);
-        if (!classify_host(reader, entries[i], &host, error))
+        if (!classify_host(reader, entries + i, count - i, &host, error))
             return false;
         if (vma->flags & VM_SPECIAL) {
             forget_frame(&host);
@@ -463,6 +503,7 @@ compare_pages(struct state_reader *reader, struct worker *worker,
     struct mm *walked = (struct mm *)(uintptr_t)mm;  // lookups move its cache
     const struct arch *arch = mm->machine->arch;
 
+    reader->frames.count = 0;  // what was read is old
     if (!open_file(worker, "pagemap", &worker->pagemap, error))
         return false;
     for (const struct vma *vma = mm->first; vma; vma = vma->next) {

@@ -19,12 +19,21 @@
 
 struct mm;
 
+enum { FRAME_WINDOW_PAGES = 512 };
+
+/* What is known of frames side by side. */
+struct frame_window {
+    uint64_t first, count;
+    uint64_t flags[FRAME_WINDOW_PAGES], map_counts[FRAME_WINDOW_PAGES];
+};
+
 struct state_reader {
     int kpageflags, kpagecount;  // -1: not allowed here
     char *text;                  // of the latest file read
     size_t text_bytes;           // room
     uint64_t zero_pfn;           // 0: not seen yet
-    GHashTable *held;            // struct file *: with a mapping more each
+    struct frame_window frames;
+    GHashTable *held;  // struct file *: with a mapping more each
 };
 
 void state_open(struct state_reader *reader);
