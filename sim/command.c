@@ -65,6 +65,9 @@ static const struct option_spec sweep_options[] = {
      "standard output)"},
     HELP, END};
 static const struct option_spec verify_options[] = {
+    {"kernel", 0, "KERNEL", "preset or path of one instead of the newest that "
+     "is not newer than this host"},
+    {"policy", 0, "AXIS=VALUE", "a policy instead of the preset's"},
     {"random", 0, "COUNT", "carry out so many random operations instead"},
     {"seed", 0, "S|FIRST-LAST", "of the random operations (default 1); a range "
      "runs COUNT for each and tells what happened rarely in all"},

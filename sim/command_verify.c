@@ -1,6 +1,7 @@
 /*
  * vmsim verify: the host's kernel as the judge of the simulated one.
  */
+#include "sim/axes.h"
 #include "sim/command.h"
 #include "sim/error.h"
 #include "sim/numbers.h"
@@ -15,6 +16,7 @@
 
 #define PROGRAM_EVENTS 500  // of one random program
 #define REPEATS        2    // after which a difference is believed
+#define RUN_COUNT_MAX  8    // of lines whose differences do not come back
 #define RARE_COUNT     50   // what happened less often is told
 
 struct seeds {
@@ -25,6 +27,7 @@ struct plan {
     struct catalog catalog;
     struct setup setup;
     bool is_exact;
+    char *label;  // the preset, and the policies that were given
     const char *output;
 };
 
@@ -35,10 +38,10 @@ say_setup(const struct plan *plan)
     g_autofree char *said = setup_substitutions(&plan->setup);
 
     g_printerr("vmsim: this host is compared with the preset %s%s\n",
-               plan->setup.kernel_name,
+               plan->label,
                plan->is_exact ? ""
-                              : "; exactness is required on 6.18 only: "
-                                "differences are to be expected");
+                              : "; exactness is required of 6.18 on 6.18 "
+                                "only: differences are to be expected");
     if (said)
         g_printerr("vmsim: %s\n", said);
 }
@@ -60,8 +63,7 @@ trace_text(const GPtrArray *lines, const struct plan *plan,
     g_auto(GStrv) words = g_strsplit(g_strchomp(result->difference), "\n", -1);
 
     g_string_append_printf(text, "%s\n# The last event differs from %s.\n",
-                           (const char *)lines->pdata[0],
-                           plan->setup.kernel_name);
+                           (const char *)lines->pdata[0], plan->label);
     for (char **word = words; *word; word++)
         g_string_append_printf(text, "#   %s\n", *word);
     for (guint i = 1; i < lines->len; i++)
@@ -107,25 +109,33 @@ run_lines(const struct plan *plan, const GPtrArray *lines,
  * that comes back at its event, every time, is believed. */
 static bool
 comes_back(const struct plan *plan, const GPtrArray *lines,
-           struct verify_result *result, GError **error)
+           struct verify_coverage *coverage, struct verify_result *result,
+           GError **error)
 {
-    size_t event = result->event;
+    int repeats = 0;
 
-    for (int i = 0; i < REPEATS; i++) {
+    for (int run = 1; run < RUN_COUNT_MAX; run++) {
+        size_t event = result->event;
         g_autofree char *difference = g_steal_pointer(&result->difference);
-        if (!run_lines(plan, lines, NULL, result, error))
+        if (!run_lines(plan, lines, coverage, result, error))
             return false;
-        if (result->differs && result->event == event)
+        if (result->differs && result->event == event) {
+            if (++repeats == REPEATS)
+                return true;
             continue;
+        }
+        repeats = 0;
         g_printerr("vmsim: a difference at event %zu did not come back: the "
                    "host was disturbed: %s",
                    event + 1, difference);
         if (!result->differs)
             return true;
-        event = result->event;
-        i = -1;
     }
-    return true;
+    verify_result_clear(result);
+    return sim_fail(error, SIM_ERROR_FAILED,
+                    "%d runs differ at different events: this host is "
+                    "disturbed too much to compare with",
+                    RUN_COUNT_MAX);
 }
 
 /* Run the lines; true: no difference. */
@@ -141,7 +151,7 @@ verify_lines(const struct plan *plan, GPtrArray *lines,
     if (coverage->event_count <= result.event_count)
         say_checks(&result);
     if (result.differs)
-        ok = comes_back(plan, lines, &result, error);
+        ok = comes_back(plan, lines, coverage, &result, error);
     if (ok && result.differs)
         ok = report_difference(plan, lines, &result, error);
     verify_result_clear(&result);
@@ -252,6 +262,42 @@ run(struct plan *plan, const struct arguments *arguments, GError **error)
     return ok;
 }
 
+/* "6.18 with cow=mapcount" */
+static char *
+label_of(const struct setup *setup, const GArray *choices)
+{
+    GString *label = g_string_new(setup->kernel_name);
+    const char *joint = " with ";
+
+    for (guint i = 0; i < choices->len; i++) {
+        const struct setup_choice *choice =
+            &g_array_index(choices, struct setup_choice, i);
+        if (choice->kind != SETUP_POLICY)
+            continue;
+        g_string_append_printf(label, "%s%s=%s", joint, choice->name,
+                               choice->value);
+        joint = ", ";
+    }
+    return g_string_free(label, FALSE);
+}
+
+static bool
+read_setup(struct plan *plan, const struct arguments *arguments, GError **error)
+{
+    g_autoptr(GArray) axes = axes_of(arguments, error);
+
+    if (!axes)
+        return false;
+    if (axes_count(axes) != 1)
+        return sim_fail(error, SIM_ERROR_USAGE, "verify takes no comma lists");
+    g_autoptr(GArray) choices = axes_choices(axes, 0);
+    if (!verify_setup(&plan->setup, &plan->catalog, choices, &plan->is_exact,
+                      error))
+        return false;
+    plan->label = label_of(&plan->setup, choices);
+    return true;
+}
+
 bool
 command_verify(const struct command *command, char **argv, GError **error)
 {
@@ -264,9 +310,9 @@ command_verify(const struct command *command, char **argv, GError **error)
         plan.output = arguments_value(&arguments, "output");
         ok = catalog_open(&plan.catalog, NULL, error);
         if (ok) {
-            ok = verify_setup(&plan.setup, &plan.catalog, &plan.is_exact,
-                              error) &&
+            ok = read_setup(&plan, &arguments, error) &&
                  run(&plan, &arguments, error);
+            g_free(plan.label);
             catalog_close(&plan.catalog);
         }
     }

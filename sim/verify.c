@@ -19,7 +19,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
+#include <unistd.h>
 
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
@@ -709,25 +709,6 @@ on_call(void *data, const struct operation *op)
 
 /* ---- the run ---- */
 
-/* A line of /proc/meminfo; 4G where that cannot be read. */
-static uint64_t
-host_memory_bytes(const char *name)
-{
-    g_autofree char *text = NULL;
-    const char *at;
-
-    if (!g_file_get_contents("/proc/meminfo", &text, NULL, NULL) ||
-        !(at = strstr(text, name)))
-        return UINT64_C(4) << 30;
-    return g_ascii_strtoull(at + strlen(name), NULL, 10) * 1024;
-}
-
-static uint64_t
-memory_limit_bytes(void)
-{
-    return host_memory_bytes("MemAvailable:") / 4;
-}
-
 /* Whether some event asks the kernel to drop pages of files from memory. */
 static bool
 drops_files(const struct trace *trace)
@@ -774,6 +755,31 @@ locks_memory(const struct verify *verify, const struct trace_event *event)
     return task && task->mm && task->mm->locked_pages > 0;
 }
 
+/* What is the machine's or another program's business is not done to a host. */
+static bool
+check_events(struct verify *verify)
+{
+    const struct trace *trace = verify->replay->trace;
+    bool is_root = geteuid() == 0;
+
+    for (size_t i = 0; i < trace->events->len; i++) {
+        const struct trace_event *event =
+            &g_array_index(trace->events, struct trace_event, i);
+        const char *reason =
+            event->op == TRACE_OP_HOG      ? "it takes the host's memory away"
+            : event->op == TRACE_OP_PTRACE ? "workers are traced already"
+            : event->op == TRACE_OP_SETUID && !is_root
+                ? "only root may become another user"
+                : NULL;
+        if (reason)
+            return sim_fail(&verify->error, SIM_ERROR_FAILED,
+                            "event %zu: %s is not carried out on a host: %s",
+                            i + 1, trace_op_word((enum trace_op)event->op),
+                            reason);
+    }
+    return true;
+}
+
 /* Events that may want memory for every page of their length are refused
  * before anybody tries. */
 static bool
@@ -802,10 +808,10 @@ check_length(struct verify *verify)
         return true;
     return length <= verify->memory_limit_bytes ||
            sim_fail(&verify->error, SIM_ERROR_FAILED,
-                    "%s:%" PRIu64 ": the event may need more than a quarter "
-                    "of this host's free memory: not carried out",
-                    trace->path,
-                    trace_event_line(trace, verify->replay->next_event));
+                    "event %" PRIu64 ": %s may need more than a quarter of "
+                    "this host's free memory: not carried out",
+                    verify->replay->next_event + 1,
+                    trace_op_word((enum trace_op)event->op));
 }
 
 /* Until the end, the first difference, or an error. */
@@ -860,9 +866,9 @@ verify_trace(const struct trace *trace, const struct setup *setup,
     verify.workers = g_ptr_array_new();
     verify.refusals = g_array_new(FALSE, FALSE, sizeof(struct host_refusal));
     verify.difference = g_string_new(NULL);
-    verify.memory_limit_bytes = memory_limit_bytes();
+    verify.memory_limit_bytes = verify_memory_limit_bytes();
     state_open(&verify.reader);
-    if (open_files(&verify))
+    if (check_events(&verify) && open_files(&verify))
         run_events(&verify);
     fill_result(&verify, result);
     if (wishes->coverage)
@@ -886,87 +892,4 @@ void
 verify_result_clear(struct verify_result *result)
 {
     g_clear_pointer(&result->difference, g_free);
-}
-
-/* ---- the setup ---- */
-
-/* "6.18.44-x" as the presets count: 6018044. */
-static uint32_t
-host_version(void)
-{
-    struct utsname names;
-    unsigned major = 0, minor = 0;
-    char *at;
-
-    if (uname(&names) < 0)
-        return 0;
-    major = (unsigned)g_ascii_strtoull(names.release, &at, 10);
-    if (*at == '.')
-        minor = (unsigned)g_ascii_strtoull(at + 1, NULL, 10);
-    return major * 1000000 + minor * 1000 + 999;
-}
-
-static const struct kernel_file *
-nearest_preset(struct catalog *catalog, GError **error)
-{
-    g_auto(GStrv) names = catalog_kernel_names(catalog);
-    const struct kernel_file *best = NULL;
-    uint32_t host = host_version();
-
-    for (char **name = names; *name; name++) {
-        const struct kernel_file *file = catalog_kernel(catalog, *name, error);
-        if (!file)
-            return NULL;
-        if (file->kernel.version <= host &&
-            (!best || file->kernel.version >= best->kernel.version))
-            best = file;
-    }
-    if (!best)
-        sim_fail(error, SIM_ERROR_FAILED,
-                 "no preset is as old as this host's kernel");
-    return best;
-}
-
-static char *
-sysctl_text(const char *name)
-{
-    g_autofree char *path = g_strdup_printf("/proc/sys/vm/%s", name);
-    char *text = NULL;
-
-    return g_file_get_contents(path, &text, NULL, NULL) ? g_strstrip(text)
-                                                        : NULL;
-}
-
-bool
-verify_setup(struct setup *setup, struct catalog *catalog, bool *is_exact,
-             GError **error)
-{
-    const struct kernel_file *kernel = nearest_preset(catalog, error);
-    g_autofree char *overcommit = sysctl_text("overcommit_memory");
-    g_autofree char *host_map_count = sysctl_text("max_map_count");
-    g_autofree char *map_count = NULL;
-    g_autofree char *ram = NULL;
-    uint64_t ram_bytes = host_memory_bytes("MemTotal:");
-
-    if (!kernel)
-        return false;
-    ram = g_strdup_printf("%" PRIu64, page_floor(MAX(ram_bytes, 1 << 28)));
-    /* A worker's code is a mapping more. */
-    map_count = g_strdup_printf(
-        "%" PRIu64,
-        g_ascii_strtoull(host_map_count ? host_map_count : "65530", NULL, 10) -
-            1);
-    const struct setup_choice choices[] = {
-        {SETUP_KERNEL, NULL, kernel->labels.name},
-        {SETUP_MACHINE, NULL, "x86-64"},
-        {SETUP_RAM, NULL, ram},
-        {SETUP_CPUS, NULL, "1"},
-        {SETUP_SYSCTL, "vm.overcommit_memory", overcommit ? overcommit : "0"},
-        {SETUP_SYSCTL, "vm.max_map_count", map_count},
-        {SETUP_POLICY, "thp", "never"},
-    };
-    *is_exact = host_version() / 1000 == kernel->kernel.version / 1000 &&
-                kernel->kernel.version >= 6018000;
-    return setup_create(setup, catalog, choices, G_N_ELEMENTS(choices), 1,
-                        error);
 }

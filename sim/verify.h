@@ -46,7 +46,14 @@ bool verify_trace(const struct trace *trace, const struct setup *setup,
                   struct verify_result *result, GError **error);
 void verify_result_clear(struct verify_result *result);
 
-/* The setup that imitates this host: its newest preset, no THP, one CPU.
- * *is_exact: the preset is the host's own version. */
-bool verify_setup(struct setup *setup, struct catalog *catalog, bool *is_exact,
-                  GError **error);
+/* NULL, or why exactness cannot be asked of this host. */
+const char *verify_obstacle(void);
+
+/* What a trace may use of this host's memory: a quarter of what is free. */
+uint64_t verify_memory_limit_bytes(void);
+
+/* The setup that imitates this host: the newest preset that is not newer, no
+ * THP, one CPU; then `choices` (struct setup_choice), which may say otherwise.
+ * *is_exact: nothing but the host's own version was chosen. */
+bool verify_setup(struct setup *setup, struct catalog *catalog,
+                  const GArray *choices, bool *is_exact, GError **error);

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -109,8 +111,10 @@ expect_breakpoint(int status, GError **error)
 {
     if (WSTOPSIG(status) == SIGTRAP)
         return true;
-    return sim_fail(error, SIM_ERROR_FAILED, "a worker got signal %d",
-                    WSTOPSIG(status));
+    return sim_fail(error, SIM_ERROR_FAILED,
+                    "a worker got signal %d: did the trace unmap its code, at "
+                    "0x%" PRIx64 "?",
+                    WSTOPSIG(status), HOST_CODE_ADDR);
 }
 
 /* ---- calls ---- */
@@ -413,12 +417,17 @@ host_place_special(struct worker *worker, const char *name, uint64_t length,
     *is_placed = false;
     for (size_t i = 0; i < HOST_SPECIAL_COUNT; i++) {
         struct host_special *special = &worker->specials[i];
-        if (special->address == 0 || special->bytes != length ||
-            strcmp(name, special_names[i]) != 0)
+        if (strcmp(name, special_names[i]) != 0)
+            continue;
+        if (worker->placed[i] != 0)
+            return sim_fail(error, SIM_ERROR_FAILED,
+                            "%s is mapped a second time: a host has one", name);
+        if (special->address == 0 || special->bytes != length)
             continue;
         if (!move_special(worker, special, address, error))
             return false;
         *special = (struct host_special){0};
+        worker->placed[i] = address;
         *is_placed = true;
     }
     return true;
@@ -515,8 +524,11 @@ prepare_worker(struct worker *worker, int image,
 {
     int status;
 
-    if (!wait_stop(worker, &status, error))
-        return false;
+    if (waitpid(worker->pid, &status, __WALL) < 0 || !WIFSTOPPED(status))
+        return sim_fail(error, SIM_ERROR_FAILED,
+                        "this host does not let processes be traced (ptrace), "
+                        "their layout be fixed (personality) or their limits "
+                        "be set: traces cannot be carried out");
     if (ptrace(PTRACE_SETOPTIONS, worker->pid, NULL,
                PTRACE_O_EXITKILL | PTRACE_O_TRACEFORK | PTRACE_O_TRACECLONE) <
         0)
@@ -568,6 +580,7 @@ adopt_child(struct host *host, struct worker *parent, GError **error)
         return NULL;
     }
     child = worker_new(host, (pid_t)pid);
+    memcpy(child->placed, parent->placed, sizeof(child->placed));
     if (!wait_stop(child, &status, error) || !resume(child, &status, error) ||
         !expect_breakpoint(status, error) || !resume(parent, &status, error) ||
         !expect_breakpoint(status, error))
@@ -717,19 +730,26 @@ hold(int fd, uint64_t size_bytes)
     return NULL;
 }
 
+/* Without a name, so that nothing of it can stay behind.  Files of a tmpfs are
+ * shared memory to the kernel: such a folder will not do. */
 static int
 temporary_file(bool is_shmem)
 {
-    g_autofree char *path =
-        g_build_filename(g_get_tmp_dir(), "vmsim-verify-XXXXXX", NULL);
-    int fd;
+    const char *const folders[] = {g_get_tmp_dir(), "/var/tmp", "."};
 
     if (is_shmem)
         return memfd_create("vmsim-verify", 0);
-    fd = mkstemp(path);
-    if (fd >= 0)
-        unlink(path);
-    return fd;
+    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
+        struct statfs system;
+        int fd = open(folders[i], O_TMPFILE | O_RDWR, 0600);
+        if (fd >= 0 && fstatfs(fd, &system) == 0 &&
+            system.f_type != TMPFS_MAGIC)
+            return fd;
+        if (fd >= 0)
+            close(fd);
+    }
+    errno = ENOENT;
+    return -1;
 }
 
 bool
@@ -745,7 +765,9 @@ host_add_file(struct host *host, struct host_file *file, GError **error)
                         "not carried out on this host");
     held.fd = file->fd = temporary_file(file->is_shmem);
     if (held.fd < 0 || ftruncate(held.fd, (off_t)file->size_bytes) < 0) {
-        sim_fail(error, SIM_ERROR_FAILED, "temporary file: %s",
+        sim_fail(error, SIM_ERROR_FAILED,
+                 "no temporary file for a file of the trace (TMPDIR, /var/tmp "
+                 "and the current folder were tried): %s",
                  g_strerror(errno));
         if (held.fd >= 0)
             close(held.fd);

@@ -27,8 +27,8 @@ struct host;
  * that share it. */
 enum { HOST_SPECIAL_COUNT = 3 };
 
-/* A mapping that the kernel gives to every image; address 0: none, or it has
- * its place in the trace's layout already. */
+/* A mapping that the kernel gives to every image: [vdso], and its data.
+ * Address 0: none, or it has its place in the trace's layout already. */
 struct host_special {
     uint64_t address, bytes;
 };
@@ -38,7 +38,8 @@ struct worker {
     uint64_t fault_count;        // minor and major, up to the last stop
     uint64_t code_at;            // where its code is now
     int smaps, pagemap, status;  // of /proc, -1 where not opened yet
-    struct host_special specials[HOST_SPECIAL_COUNT];  // [vdso] and its data
+    struct host_special specials[HOST_SPECIAL_COUNT];  // parked
+    uint64_t placed[HOST_SPECIAL_COUNT];  // addresses; 0: not in its place
 };
 
 /* What a worker's address space is to be like. */

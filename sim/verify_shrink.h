@@ -10,7 +10,8 @@
 
 /* A trace of these lines (char *); NULL and *error when it is none. */
 struct trace *lines_load(const GPtrArray *lines, GError **error);
-/* The lines of a trace, in canonical text. */
+/* The lines of a trace, in canonical text, one an event, without what a
+ * verification has no use for: times and recorded results. */
 GPtrArray *lines_of_trace(const struct trace *trace);
 
 /*

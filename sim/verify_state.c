@@ -552,13 +552,13 @@ code_table_pages(const struct mm *mm)
 /* Moving a special mapping to its place makes the table of the uppermost level
  * there, which the trace's process has only once it touches something. */
 static uint64_t
-special_table_pages(const struct mm *mm)
+special_table_pages(const struct worker *worker, const struct mm *mm)
 {
     uint64_t pages = 0, last = UINT64_MAX;
 
-    for (const struct vma *vma = mm->first; vma; vma = vma->next) {
-        uint64_t slot = vma->start / ROOT_ENTRY_BYTES;
-        if (!(vma->flags & VM_SPECIAL) || slot == last)
+    for (size_t i = 0; i < HOST_SPECIAL_COUNT; i++) {
+        uint64_t slot = worker->placed[i] / ROOT_ENTRY_BYTES;
+        if (worker->placed[i] == 0 || slot == last)
             continue;
         last = slot;
         pages += !mm->pagetable.root->slot[slot];
@@ -593,7 +593,7 @@ compare_amounts(struct state_reader *reader, struct worker *worker,
         uint64_t simulated, own;  // pages; own: of the code page
     } rows[] = {
         {"\nVmPTE:", mm->pagetable.page_count,
-         code_table_pages(mm) + special_table_pages(mm)},
+         code_table_pages(mm) + special_table_pages(worker, mm)},
         {"\nRssAnon:", mm->rss_pages[RSS_ANON], 0},
         {"\nRssFile:", mm->rss_pages[RSS_FILE] - raw_pages(mm), 0},
         {"\nRssShmem:", mm->rss_pages[RSS_SHMEM], 1},

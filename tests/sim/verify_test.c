@@ -8,6 +8,7 @@
  */
 #include "program.h"
 
+#include "sim/verify.h"
 #include "sim/verify_random.h"
 #include "sim/verify_shrink.h"
 #include "tests/run_suite.h"
@@ -16,23 +17,6 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
-
-/* NULL, or why exactness cannot be asked of this host. */
-static const char *
-reason_to_skip(void)
-{
-    struct utsname names;
-
-    if (uname(&names) < 0 || strcmp(names.machine, "x86_64") != 0)
-        return "the host is no x86-64";
-    if (strncmp(names.release, "6.18.", 5) != 0)
-        return "the host's kernel is not 6.18";
-    if (geteuid() != 0)
-        return "states of pages are root's to see";
-    return NULL;
-}
 
 START_TEST(random_programs_are_traces_and_depend_on_their_seed_alone)
 {
@@ -58,7 +42,7 @@ END_TEST
 START_TEST(two_thousand_random_operations_agree_with_the_host)
 {
     static const char *const seeds[] = {"1", "2", "3", "4"};
-    const char *reason = reason_to_skip();
+    const char *reason = verify_obstacle();
 
     if (reason) {
         printf("# verify --random: not carried out: %s\n", reason);
@@ -79,7 +63,7 @@ END_TEST
 /* Fork, copy-on-write, stack growth, heap and a file, by hand. */
 START_TEST(a_small_trace_agrees_with_the_host)
 {
-    const char *reason = reason_to_skip();
+    const char *reason = verify_obstacle();
 
     if (reason) {
         printf("# verify TRACE: not carried out: %s\n", reason);
