@@ -12,7 +12,7 @@
  * Invariants (mm_validate):
  *   A1  Every VMA lies within user space and belongs to the address space.
  *   A2  total_pages is the number of pages of the VMAs.
- *   A3  locked_pages is that of the VM_LOCKED ones.
+ *   A3  locked_pages is that of the VM_LOCKED ones, and lost_locked_pages.
  *   A4  accounted_pages is that of the VM_ACCOUNT ones.
  */
 #include "mm/anon.h"
@@ -207,7 +207,7 @@ mm_validate(struct mm *mm)
             accounted_pages += vma_pages(vma);
     }
     mm_invariant(A2, mm->total_pages == total_pages);
-    mm_invariant(A3, mm->locked_pages == locked_pages);
+    mm_invariant(A3, mm->locked_pages == locked_pages + mm->lost_locked_pages);
     mm_invariant(A4, mm->accounted_pages == accounted_pages);
     maple_validate(mm);
     pagetable_validate(mm);

@@ -28,14 +28,15 @@ struct mm {
     struct vma *root, *first, *last;
     struct vma *vma_cache;  // mmap_cache: last find, or NULL
     uint32_t map_count;
-    struct maple maple;        // the same VMAs, where an axis wants it
+    struct maple maple;  // the same VMAs, where an axis wants it
 
     struct pagetable pagetable;
     uint64_t rss_pages[RSS_KIND_COUNT];
 
     uint64_t total_pages;  // of all VMAs (total_vm)
     uint64_t locked_pages;
-    uint64_t accounted_pages;  // VM_ACCOUNT VMAs, in machine.committed_pages
+    uint64_t lost_locked_pages;  // of them, in no VMA any more
+    uint64_t accounted_pages;    // VM_ACCOUNT VMAs, in machine.committed_pages
 
     /* Layout, bytes. */
     uint64_t mmap_base, brk_start, brk, stack_top;

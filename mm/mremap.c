@@ -162,7 +162,8 @@ copy_vma(const struct remap *remap)
 }
 
 /* The old place stays mapped, empty, unlocked, without the identity if all of
- * the VMA went. */
+ * the VMA went.  Nobody takes its pages off the number of locked ones (seen on
+ * 6.18). */
 static void
 keep_old(const struct remap *remap, struct vma *from, const struct vma *to)
 {
@@ -170,7 +171,7 @@ keep_old(const struct remap *remap, struct vma *from, const struct vma *to)
                     remap->addr + remap->old_length == from->end;
 
     if (from->flags & VM_LOCKED) {
-        remap->mm->locked_pages -= vma_pages(from);
+        remap->mm->lost_locked_pages += vma_pages(from);
         from->flags &= ~(uint32_t)VM_LOCKED;
     }
     if (is_whole && from != to)

@@ -235,7 +235,7 @@ START_TEST(a_locked_mapping_that_is_kept_is_unlocked)
 {
     scene_run(&scene, "m0+4w l0+4");
     ck_assert_int_eq(remap(0, 4, 4, KEEP, 8), 8);
-    ck_assert_uint_eq(scene.mm->locked_pages, 4);
+    ck_assert_uint_eq(scene.mm->locked_pages, 8);  // 6.18 forgets the old ones
     ck_assert(!(scene.mm->first->flags & VM_LOCKED));
 }
 END_TEST

@@ -348,6 +348,31 @@ START_TEST(vvar_comes_page_by_page_and_with_fork)
 }
 END_TEST
 
+START_TEST(locked_pages_left_behind_by_dontunmap_count_for_good)
+{
+    map_at(0, 4, VM_READ | VM_WRITE, MM_LOCKED, NULL, 0);
+    ck_assert_int_eq(
+        run_call(machine, task,
+                 &(struct call){.kind = CALL_MREMAP,
+                                .addr = PLACE,
+                                .length = PAGES(1),
+                                .new_length = PAGES(1),
+                                .flags = MREMAP_CAN_MOVE | MREMAP_KEEP_OLD}),
+        (int64_t)task->mm->last->prev->start);
+    ck_assert_uint_eq(task->mm->locked_pages, 4 + 1);
+    run_call(machine, task,
+             &(struct call){.kind = CALL_MUNMAP,
+                            .addr = task->mm->last->prev->start,
+                            .length = PAGES(1)});
+    run_call(
+        machine, task,
+        &(struct call){.kind = CALL_MUNMAP, .addr = PLACE, .length = PAGES(4)});
+    ck_assert_uint_eq(task->mm->locked_pages, 4);
+    task = fork_task(task, 0);
+    ck_assert_uint_eq(task->mm->locked_pages, 0);
+}
+END_TEST
+
 START_TEST(mremap_does_not_shrink_what_reaches_beyond_user_space)
 {
     uint64_t end = machine->arch->task_size;
@@ -424,6 +449,7 @@ main(void)
     tcase_add_test(rules, a_read_beyond_the_file_maps_what_is_cached_around);
     tcase_add_test(rules, vdso_comes_page_by_page_and_again_after_fork);
     tcase_add_test(rules, vvar_comes_page_by_page_and_with_fork);
+    tcase_add_test(rules, locked_pages_left_behind_by_dontunmap_count_for_good);
     tcase_add_test(rules,
                    mremap_does_not_shrink_what_reaches_beyond_user_space);
     tcase_add_test(rules, the_heap_does_not_extend_what_lies_below_it);
