@@ -1,5 +1,5 @@
 /*
- * The host objects of leaves.
+ * The host objects of leaves and directories.
  *
  * They are cut from chunks and keep their id for life, so a leaf that was
  * given back is the next one's memory: its entries are all none already.
@@ -8,14 +8,32 @@
 #include "mm/host_memory.h"
 #include "mm/machine.h"
 
+#include <string.h>
+
 #define CACHE_LINE_BYTES 64
+
+static size_t
+whole_lines(size_t bytes)
+{
+    return (bytes + CACHE_LINE_BYTES - 1) & ~(size_t)(CACHE_LINE_BYTES - 1);
+}
 
 static size_t
 leaf_bytes(const struct arch *arch)
 {
-    size_t bytes = sizeof(struct leaf) + leaf_entries(arch) * sizeof(pte_t);
+    return whole_lines(sizeof(struct leaf) +
+                       leaf_entries(arch) * sizeof(pte_t));
+}
 
-    return (bytes + CACHE_LINE_BYTES - 1) & ~(size_t)(CACHE_LINE_BYTES - 1);
+/* Of the largest directory. */
+static size_t
+directory_bytes(const struct arch *arch)
+{
+    unsigned bits = 0;
+
+    for (unsigned level = 0; level + 1 < arch->level_count; level++)
+        bits = MAX(bits, arch->level_bits[level]);
+    return whole_lines(sizeof(struct directory) + (sizeof(void *) << bits));
 }
 
 /* Cut a chunk into free leaves, the first one on top. */
@@ -38,7 +56,7 @@ add_chunk(struct machine *machine)
 }
 
 void
-leaf_put_chunks(struct machine *machine)
+table_put_chunks(struct machine *machine)
 {
     size_t bytes = leaf_bytes(machine->arch);
 
@@ -49,6 +67,51 @@ leaf_put_chunks(struct machine *machine)
             *(struct leaf *)(void *)(chunk + at) = (struct leaf){0};
         host_memory_put_chunk(machine->host_memory, chunk);
     }
+    bytes = directory_bytes(machine->arch);
+    for (guint i = 0; i < machine->directory_chunks->len; i++) {
+        char *chunk = machine->directory_chunks->pdata[i];
+
+        for (size_t at = 0; at + bytes <= HOST_CHUNK_BYTES; at += bytes)
+            memset(chunk + at, 0, sizeof(struct directory) + sizeof(void *));
+        host_memory_put_chunk(machine->host_memory, chunk);
+    }
+}
+
+static void
+add_directory_chunk(struct machine *machine)
+{
+    size_t bytes = directory_bytes(machine->arch);
+    char *chunk = host_memory_get_chunk(machine->host_memory);
+
+    g_ptr_array_add(machine->directory_chunks, chunk);
+    for (size_t i = HOST_CHUNK_BYTES / bytes; i-- > 0;) {
+        struct directory *directory =
+            (struct directory *)(void *)(chunk + i * bytes);
+
+        directory->slot[0] = machine->free_directory;
+        machine->free_directory = directory;
+    }
+}
+
+struct directory *
+directory_create(struct machine *machine, pfn_t pfn)
+{
+    if (!machine->free_directory)
+        add_directory_chunk(machine);
+    struct directory *directory = machine->free_directory;
+
+    machine->free_directory = directory->slot[0];
+    directory->slot[0] = NULL;
+    directory->pfn = pfn;
+    return directory;
+}
+
+void
+directory_destroy(struct machine *machine, struct directory *directory)
+{
+    mm_assert(directory->used_count == 0);
+    directory->slot[0] = machine->free_directory;
+    machine->free_directory = directory;
 }
 
 struct leaf *

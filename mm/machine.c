@@ -45,6 +45,7 @@ get_host_memory(struct machine *machine)
     machine->pages = host_memory_get_records(
         machine->host_memory, machine->ram_pages * sizeof(struct page));
     machine->leaf_chunks = g_ptr_array_new();
+    machine->directory_chunks = g_ptr_array_new();
 }
 
 static void
@@ -54,11 +55,12 @@ put_host_memory(struct machine *machine)
 
     if (is_shared) {
         clear_page_records(machine);
-        leaf_put_chunks(machine);
+        table_put_chunks(machine);
     } else {
         host_memory_destroy(machine->host_memory);
     }
     g_ptr_array_free(machine->leaf_chunks, TRUE);
+    g_ptr_array_free(machine->directory_chunks, TRUE);
 }
 
 static uint64_t

@@ -21,6 +21,7 @@ struct host_memory;
 struct file;
 struct task;
 struct leaf;
+struct directory;
 struct maple_node;
 struct anon_family;
 struct operation;
@@ -103,6 +104,8 @@ struct machine {
     GPtrArray *leaves;             // struct leaf * by id, NULL where free
     struct leaf *free_leaf;        // linked by leaf.next_free
     GPtrArray *leaf_chunks;        // what leaves are cut from (mm/leaf.c)
+    struct directory *free_directory;  // linked by slot[0]
+    GPtrArray *directory_chunks;       // the same for directories
     GPtrArray *families;           // struct anon_family *; [0] is NULL
     GArray *free_family_ids;       // uint32_t
     GArray *uids;                  // uint64_t: holder code - FIRST_UID -> uid

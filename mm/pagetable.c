@@ -72,17 +72,6 @@ table_frame_free(struct mm *mm, pfn_t pfn)
     page_free(machine, machine->cpu, pfn, 0, 0);
 }
 
-static struct directory *
-directory_new(const struct arch *arch, unsigned level, pfn_t pfn)
-{
-    size_t slots = (size_t)1 << arch->level_bits[level];
-    struct directory *directory =
-        g_malloc0(sizeof(struct directory) + slots * sizeof(void *));
-
-    directory->pfn = pfn;
-    return directory;
-}
-
 static void
 leaf_delete(struct mm *mm, struct leaf *leaf)
 {
@@ -101,7 +90,7 @@ preallocate_middle(struct mm *mm)
 
         if (pfn_is_none(pfn))
             return false;
-        root->slot[i] = directory_new(mm->pagetable.arch, 1, pfn);
+        root->slot[i] = directory_create(mm->machine, pfn);
         root->used_count++;
     }
     return true;
@@ -134,7 +123,7 @@ pagetable_init(struct mm *mm)
         if (!mm->pagetable.pgd_object)
             return false;
     }
-    mm->pagetable.root = directory_new(arch, 0, pfn);
+    mm->pagetable.root = directory_create(machine, pfn);
     if (!preallocate_middle(mm)) {
         pagetable_finish(mm);
         return false;
@@ -178,7 +167,7 @@ free_subtree(struct mm *mm, unsigned level, void *table)
     free_children(mm, level, directory);
     forget_directory(&mm->pagetable, directory);
     table_frame_free(mm, directory->pfn);
-    g_free(directory);
+    directory_destroy(mm->machine, directory);
 }
 
 void
@@ -194,7 +183,7 @@ pagetable_finish(struct mm *mm)
         slab_free(machine, SLAB_PGD, mm->pagetable.pgd_object);
     else
         page_free(machine, machine->cpu, root->pfn, 0, 0);
-    g_free(root);
+    directory_destroy(machine, root);
     mm->pagetable.root = NULL;
 }
 
@@ -245,7 +234,7 @@ child_alloc(struct mm *mm, struct directory *directory, unsigned level,
     if (holds_leaves(arch, level))
         *slot = leaf_create(mm, addr & ~(leaf_span_bytes(arch) - 1), pfn);
     else
-        *slot = directory_new(arch, level + 1, pfn);
+        *slot = directory_create(mm->machine, pfn);
     directory->used_count++;
     return *slot;
 }

@@ -111,8 +111,11 @@ leaf_index(const struct arch *arch, uint64_t addr)
 /* mm/leaf.c: the host object, all entries none; its frame is the caller's. */
 struct leaf *leaf_create(struct mm *mm, uint64_t base, pfn_t pfn);
 void leaf_destroy(struct leaf *leaf);
-/* The machine ends, all its leaves are destroyed: host memory for another. */
-void leaf_put_chunks(struct machine *machine);
+/* The same of a directory, with room for the largest level's slots. */
+struct directory *directory_create(struct machine *machine, pfn_t pfn);
+void directory_destroy(struct machine *machine, struct directory *directory);
+/* The machine ends, all its tables are destroyed: host memory for another. */
+void table_put_chunks(struct machine *machine);
 
 /* The root and what comes with it; false: no memory. */
 bool pagetable_init(struct mm *mm);

@@ -76,7 +76,7 @@ use_events(struct machine *machine, uint32_t count)
 
     for (uint32_t i = 0; i < count; i++) {
         uint64_t addr =
-            base + pages_to_bytes(measure_random(&seed) % (1 << 16));
+            base + pages_to_bytes(measure_random(&seed) % (1 << 12));
 
         if (!touch_one(task, addr, TOUCH_WRITE))
             touch(task, TOUCH_WRITE, addr, PAGE_BYTES);
