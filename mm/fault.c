@@ -768,6 +768,8 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
         *lookups = lookups_before;  // no exception: nobody looked anything up
 }
 
+/* Not inline: the compiler takes a function that only prefetches for one that
+ * does nothing. */
 void
 touch_expect(struct mm *mm, uint64_t addr)
 {

@@ -85,30 +85,40 @@ living_task(const struct replay *replay, uint32_t index)
     return task && task->mm ? task : NULL;
 }
 
-/* false: the name was never bound in this run. */
-static bool
-resolve(const struct replay *replay, const struct mm *mm,
-        const struct trace_address *address, uint64_t *result)
+/* What a name that always exists stands for, or no name. */
+static struct binding
+standing_binding(const struct mm *mm, uint32_t binding)
 {
     struct binding base = {.is_bound = true};
 
-    switch (address->binding) {
-    case TRACE_BINDING_ABSOLUTE:
-        break;
-    case TRACE_BINDING_HEAP:
+    if (binding == TRACE_BINDING_HEAP) {
         base.address = mm->brk_start;
         base.length = mm->brk - mm->brk_start;
-        break;
-    case TRACE_BINDING_STACK:
+    } else if (binding == TRACE_BINDING_STACK) {
         base.address = mm->stack_top - mm->rlimit_stack;
         base.length = mm->rlimit_stack;
-        break;
-    default:
-        base = replay->bindings[address->binding];
     }
-    *result = base.address + (address->from_end ? base.length - address->offset
-                                                : address->offset);
-    return base.is_bound;
+    return base;
+}
+
+/* false: the name was never bound in this run. */
+static inline bool
+resolve(const struct replay *replay, const struct mm *mm,
+        const struct trace_address *address, uint64_t *result)
+{
+    const struct binding *base = &replay->bindings[address->binding];
+    struct binding standing;
+
+    if (address->binding == TRACE_BINDING_ABSOLUTE ||
+        address->binding == TRACE_BINDING_HEAP ||
+        address->binding == TRACE_BINDING_STACK) {
+        standing = standing_binding(mm, address->binding);
+        base = &standing;
+    }
+    *result =
+        base->address +
+        (address->from_end ? base->length - address->offset : address->offset);
+    return base->is_bound;
 }
 
 static uint32_t

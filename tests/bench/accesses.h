@@ -17,6 +17,7 @@ struct trace;
  * were all written before.  The path says in which form. */
 bool accesses_write(const char *path, uint64_t count, GError **error);
 
-/* CPU time per access of reading the trace and replaying it, as `vmsim replay`
- * does it, without what comes before the first access; < 0 on failure. */
+/* CPU time per access of reading, checking and decoding the blocks of the trace
+ * and of replaying them, as `vmsim replay` does it; the digest of the whole file,
+ * taken when it is opened, is not in it.  < 0 on failure. */
 double accesses_ns(const char *path, GError **error);
