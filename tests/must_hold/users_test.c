@@ -164,6 +164,36 @@ START_TEST(the_race_fix_loses_the_owner)
 }
 END_TEST
 
+/* Frames of a user, written and copied after a fork, go to the next one. */
+static uint64_t
+leaks_after_copies(unsigned next_uid)
+{
+    g_autofree char *lines = g_strdup_printf("1 start uid=5\n"
+                                             "1 mmap A 16M rw- anon,private\n"
+                                             "1 w A 16M\n"
+                                             "1 fork 2\n"
+                                             "2 w A 16M\n"
+                                             "2 exit\n"
+                                             "1 exit\n"
+                                             "3 start uid=%u\n"
+                                             "3 mmap A 44M rw- anon,private\n"
+                                             "3 w A 44M\n",
+                                             next_uid);
+    const json_t *result =
+        result_of(trace_of_lines(lines), "kernel=2.6.22 ram=96M clear=never");
+
+    ck_assert_uint_eq(counter_of(result, "copy_page_count"), 4096);
+    return counter_of(result, "leak_page_count");
+}
+
+/* The kernel's own frames -- page tables, slabs -- are a few dozen. */
+START_TEST(a_copy_belongs_to_the_user_that_it_was_made_for)
+{
+    ck_assert_uint_lt(leaks_after_copies(5), 100);
+    ck_assert_uint_gt(leaks_after_copies(6), 2048);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -177,6 +207,7 @@ main(void)
     tcase_add_test(tcase, frames_leak_under_never);
     tcase_add_test(tcase, nozero_skips_what_the_same_user_just_freed);
     tcase_add_test(tcase, the_race_fix_loses_the_owner);
+    tcase_add_test(tcase, a_copy_belongs_to_the_user_that_it_was_made_for);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
