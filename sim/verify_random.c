@@ -10,8 +10,7 @@
  *
  * Left out: cold files (read-ahead is not modelled), `hog`, nozero and
  * vrange (no such call on hosts); pageout of files (it drops page cache);
- * fetches near mappings that grow down (a refused one would grow them);
- * dontunmap of locked memory (6.18 then counts pages as locked for good); free
+ * fetches near mappings that grow down (a refused one would grow them); free
  * of memory that another process has locked (its pages do not become lazy).
  */
 #include "sim/verify_random_private.h"
@@ -325,7 +324,7 @@ do_mremap(struct program *program)
         g_string_append(flags, " maymove");
     if (is_fixed)
         g_string_append_printf(flags, " fixed at=%s", target.text);
-    if (!program->has_locks && one_in(program, 5))
+    if (one_in(program, 5))
         g_string_append(flags, " dontunmap");
     if (is_fixed)
         g_string_append(flags, " as=W");

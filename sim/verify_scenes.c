@@ -79,7 +79,7 @@ apply(struct program *program, const struct change *change, bool sets,
 static const struct change *
 any_change(struct program *program)
 {
-    if (program->has_locks && !one_in(program, 3))
+    if (program->has_locks && !one_in(program, 5))
         return &lock_change;
     if (one_in(program, 3))
         return &access_changes[below(program, G_N_ELEMENTS(access_changes))];
@@ -531,9 +531,9 @@ random_scene(struct program *program)
         {1, look_beyond_file, NEEDS_FILES},
         {1, remap_file, NEEDS_FILES},
         {2, free_lazily, NEEDS_NO_FILES},
-        {7, move_border, NEEDS_LOCKS},
-        {6, lock_too_much, NEEDS_LOCKS},
-        {7, remap_locked_file, NEEDS_LOCKS},
+        {12, move_border, NEEDS_LOCKS},
+        {8, lock_too_much, NEEDS_LOCKS},
+        {10, remap_locked_file, NEEDS_LOCKS},
         {1, fetch_pages, NEEDS_FETCHES},
         {8, give_up_root, NEEDS_TASKS},
         {20, promise_too_much, NEEDS_PROMISES},
