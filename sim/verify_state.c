@@ -154,13 +154,27 @@ is_sandbox(const char *line)
             g_strstr_len(line, end - line, " [v"));
 }
 
+/* What stands behind the next "VmFlags: ", or NULL.  Line by line: a
+ * sanitizer's strstr() would measure all the text that follows. */
+static const char *
+find_flags(const char *text)
+{
+    static const char name[] = "VmFlags: ";
+
+    while (text && strncmp(text, name, strlen(name)) != 0) {
+        text = strchr(text, '\n');
+        text = text ? text + 1 : NULL;
+    }
+    return text ? text + strlen(name) : NULL;
+}
+
 /* The next VMA of smaps that is the trace's; false: no more. */
 static bool
 next_host_vma(const char **text, struct vma_line *line)
 {
     while (**text) {
         char *at;
-        const char *flags = strstr(*text, "\nVmFlags: ");
+        const char *flags = find_flags(*text);
         uint64_t file_offset;
 
         bool is_own = is_sandbox(*text);
@@ -170,7 +184,6 @@ next_host_vma(const char **text, struct vma_line *line)
         bool has_file = strncmp(at, " 00:00 ", 7) != 0;
         if (!flags)
             return false;
-        flags += strlen("\nVmFlags: ");
         line->file_offset = has_file ? file_offset : 0;
         line->flags = parse_flags(flags);
         *text = strchr(flags, '\n');
