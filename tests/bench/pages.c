@@ -127,16 +127,30 @@ pages_limit_ns(const struct subject *subject, const uint32_t *pages,
     return elapsed / PAGES;
 }
 
-double
-pages_limit_fault_ns(void)
+/* The frames in order. */
+static double
+median_limit_ns(const struct subject *subject)
 {
-    static const struct subject faults = {.what = FAULT_ANON};
-    g_autofree uint32_t *pages = order_new(ASCENDING, PAGES, 0);
+    g_autofree uint32_t *pages = order_new(subject->order, PAGES, 1);
+    g_autofree uint32_t *frames = order_new(ASCENDING, PAGES, 2);
     double ns[MEASURE_ROUNDS];
 
     for (unsigned i = 0; i < MEASURE_ROUNDS; i++)
-        ns[i] = pages_limit_ns(&faults, pages, pages);
+        ns[i] = pages_limit_ns(subject, pages, frames);
     return measure_median(ns);
+}
+
+double
+pages_limit_fault_ns(void)
+{
+    return median_limit_ns(&(struct subject){.what = FAULT_ANON});
+}
+
+double
+pages_limit_touch_ns(void)
+{
+    return median_limit_ns(
+        &(struct subject){.what = TOUCH_PRESENT, .order = SHUFFLED});
 }
 
 void

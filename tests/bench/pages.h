@@ -57,8 +57,10 @@ double pages_simulator_ns(const struct subject *subject, const uint32_t *pages,
 double pages_limit_ns(const struct subject *subject, const uint32_t *pages,
                       const uint32_t *frames);
 
-/* Of its sequential fault: what other things than pages are compared with. */
+/* Of its sequential fault and its random touch, medians: what other things than
+ * pages are compared with. */
 double pages_limit_fault_ns(void);
+double pages_limit_touch_ns(void);
 
 /* Both, a number of rounds in turns; the medians. */
 void pages_compare(const struct subject *subject, struct host_memory *memory,
