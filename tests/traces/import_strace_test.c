@@ -161,14 +161,8 @@ static const struct {
 
 START_TEST(what_is_cut_off_or_interleaved_is_an_error_with_its_line)
 {
-    const char *texts[] = {refused[_i].recording, NULL};
-    char *message = NULL;
-    char *trace = import_texts(folder, import_strace, texts, &message);
-
-    ck_assert_ptr_null(trace);
-    ck_assert_msg(g_str_has_prefix(message, refused[_i].message), "%s",
-                  message);
-    g_free(message);
+    assert_refused(folder, import_strace, refused[_i].recording,
+                   refused[_i].message);
 }
 END_TEST
 

@@ -39,3 +39,15 @@ import_texts(const char *folder, importer import, const char *const *texts,
     ck_assert(g_file_get_contents(output, &text, NULL, NULL));
     return text;
 }
+
+void
+assert_refused(const char *folder, importer import, const char *recording,
+               const char *message)
+{
+    const char *texts[] = {recording, NULL};
+    char *found = NULL;
+
+    ck_assert_ptr_null(import_texts(folder, import, texts, &found));
+    ck_assert_msg(g_str_has_prefix(found, message), "%s", found);
+    g_free(found);
+}

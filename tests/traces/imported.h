@@ -13,3 +13,7 @@ typedef bool (*importer)(GPtrArray *paths, const struct import_options *options,
  * folder.  The caller frees both. */
 char *import_texts(const char *folder, importer import,
                    const char *const *texts, char **message);
+
+/* The recording is refused with a message that begins like this. */
+void assert_refused(const char *folder, importer import, const char *recording,
+                    const char *message);
