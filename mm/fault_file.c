@@ -67,13 +67,13 @@ fault_around(struct vma *vma, uint64_t addr)
         return;
     for (uint64_t at = from; at < to; at += PAGE_BYTES) {
         uint64_t index = vma_index(vma, at);
-        pfn_t pfn;
 
         if (at == addr ||
-            (leaf && leaf->pte[leaf_index(arch, at)] != PTE_NONE) ||
-            !file_page_is_cached(vma->file, index) ||
-            file_get_page(vma->file, machine->cpu, index, &pfn) !=
-                FILE_GET_MINOR)
+            (leaf && leaf->pte[leaf_index(arch, at)] != PTE_NONE))
+            continue;
+        pfn_t pfn = file_get_around(vma->file, machine->cpu, index);
+
+        if (pfn_is_none(pfn))
             continue;
         if (!leaf && begins_no_table(vma, index))
             return;
@@ -151,7 +151,7 @@ fault_map_file(struct touch *touch, struct vma *vma, uint64_t addr)
     }
     if (touch->access == TOUCH_WRITE)
         page_of(machine, pfn)->flags |= PAGE_DIRTY;
-    else if (!is_major)
+    else
         fault_around(vma, addr);
     machine->counters.fault_major_count += is_major && !touch->gup;
     note_faults(touch, &machine->counters.fault_file_count, 1);

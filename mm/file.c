@@ -26,6 +26,10 @@
 #define CHUNK_PAGES       512
 #define READ_AROUND_PAGES 32
 
+/* What a slot holds besides frame number + 1. */
+#define SLOT_UNUSED 0           // no frame yet: as the file was at the start
+#define SLOT_GONE   UINT32_MAX  // taken out of memory
+
 struct file *
 file_create(struct machine *machine, uint64_t size_bytes, bool is_shmem,
             bool is_cold)
@@ -67,6 +71,12 @@ slot_of(const struct file *file, uint64_t index)
     return &file->chunks[chunk][index % CHUNK_PAGES];
 }
 
+static bool
+slot_has_frame(uint32_t slot)
+{
+    return slot != SLOT_UNUSED && slot != SLOT_GONE;
+}
+
 static uint32_t *
 slot_alloc(struct file *file, uint64_t index)
 {
@@ -90,7 +100,7 @@ file_lookup(const struct file *file, uint64_t index)
 {
     const uint32_t *slot = slot_of(file, index);
 
-    return slot && *slot ? (pfn_t){*slot - 1} : PFN_NONE;
+    return slot && slot_has_frame(*slot) ? (pfn_t){*slot - 1} : PFN_NONE;
 }
 
 static bool
@@ -102,10 +112,13 @@ is_beyond_end(const struct file *file, uint64_t index)
 bool
 file_page_is_cached(const struct file *file, uint64_t index)
 {
+    const uint32_t *slot = slot_of(file, index);
+
     if (is_beyond_end(file, index))
         return false;
-    return (!file->is_shmem && !file->is_cold) ||
-           !pfn_is_none(file_lookup(file, index));
+    if (slot && *slot != SLOT_UNUSED)
+        return *slot != SLOT_GONE;
+    return !file->is_shmem && !file->is_cold;
 }
 
 /* A frame for the page, in the cache and on its LRU list. */
@@ -121,7 +134,7 @@ add_page(struct file *file, unsigned cpu, uint64_t index)
 
     if (file->is_shmem) {
         clear_shmem_page(machine, pfn);
-        page->flags |= PAGE_SHMEM | PAGE_DIRTY;
+        page->flags |= PAGE_SHMEM;
     } else {
         page->holder = HOLDER_KERNEL;
         page->tag = 0;
@@ -185,7 +198,8 @@ file_bring_in(struct file *file, uint64_t index, uint64_t count)
         return;
     for (uint64_t end = index + MIN(count, size_pages - index); index < end;
          index++) {
-        if (!pfn_is_none(file_lookup(file, index)))
+        if (!pfn_is_none(file_lookup(file, index)) ||
+            !file_page_is_cached(file, index))
             continue;
         if (!has_plenty(machine) ||
             pfn_is_none(add_old_page(file, machine->cpu, index)))
@@ -202,12 +216,24 @@ read_around(struct file *file, unsigned cpu, uint64_t index)
 
     charge(machine, CHARGE_disk_seek, 1);
     for (uint64_t i = from; i < from + READ_AROUND_PAGES; i++) {
-        if (is_beyond_end(file, i) || !pfn_is_none(file_lookup(file, i)))
+        if (is_beyond_end(file, i) || file_page_is_cached(file, i))
             continue;
         charge(machine, CHARGE_disk_read_page, 1);
         if (pfn_is_none(add_page(file, cpu, i)))
             return;
     }
+}
+
+pfn_t
+file_get_around(struct file *file, unsigned cpu, uint64_t index)
+{
+    if (!file_page_is_cached(file, index))
+        return PFN_NONE;
+    pfn_t pfn = file_lookup(file, index);
+
+    if (pfn_is_none(pfn))
+        return add_old_page(file, cpu, index);
+    return page_of(file->machine, pfn)->flags & PAGE_READAHEAD ? PFN_NONE : pfn;
 }
 
 enum file_get
@@ -216,9 +242,11 @@ file_get_page(struct file *file, unsigned cpu, uint64_t index, pfn_t *pfn)
     if (is_beyond_end(file, index))
         return FILE_GET_BEYOND;
     *pfn = file_lookup(file, index);
-    if (!pfn_is_none(*pfn))
+    if (!pfn_is_none(*pfn)) {
+        page_of(file->machine, *pfn)->flags &= ~(uint32_t)PAGE_READAHEAD;
         return FILE_GET_MINOR;
-    if (!file->is_shmem && file->is_cold) {
+    }
+    if (!file->is_shmem && !file_page_is_cached(file, index)) {
         read_around(file, cpu, index);
         *pfn = file_lookup(file, index);
         return pfn_is_none(*pfn) ? FILE_GET_NOMEM : FILE_GET_MAJOR;
@@ -229,16 +257,20 @@ file_get_page(struct file *file, unsigned cpu, uint64_t index, pfn_t *pfn)
 }
 
 void
+file_forget_unused(struct file *file)
+{
+    file->is_cold = !file->is_shmem;
+}
+
+void
 file_drop_page(struct machine *machine, unsigned cpu, pfn_t pfn)
 {
     struct page *page = page_of(machine, pfn);
     struct file *file = machine->files->pdata[page->home];
 
     mm_assert(page->map_count == 0);
-    *slot_of(file, page->index) = 0;
+    *slot_of(file, page->index) = file->is_shmem ? SLOT_UNUSED : SLOT_GONE;
     file->cached_pages--;
-    /* What was read once must be read again. */
-    file->is_cold = file->is_cold || !file->is_shmem;
     lru_remove(machine, page);
     page_free(machine, cpu, pfn, 0, 0);
 }
@@ -251,7 +283,7 @@ file_destroy(struct file *file)
     mm_assert(file->vma_count == 0);
     for (uint64_t chunk = 0; chunk < file->chunk_count; chunk++) {
         for (unsigned i = 0; file->chunks[chunk] && i < CHUNK_PAGES; i++)
-            if (file->chunks[chunk][i])
+            if (slot_has_frame(file->chunks[chunk][i]))
                 file_drop_page(machine, machine->cpu,
                                (pfn_t){file->chunks[chunk][i] - 1});
         g_free(file->chunks[chunk]);
@@ -270,7 +302,7 @@ validate_pages(struct machine *machine, const struct file *file)
         for (unsigned i = 0; file->chunks[chunk] && i < CHUNK_PAGES; i++) {
             uint32_t value = file->chunks[chunk][i];
 
-            if (!value)
+            if (!slot_has_frame(value))
                 continue;
             const struct page *page = &machine->pages[value - 1];
 

@@ -3,8 +3,8 @@
  *
  * A file on disk that is `cached` has every page in memory before it is first
  * used; its frames come into being when they are first mapped, without a read
- * and uncounted.  A `cold` one is read in windows around the fault.  A shmem file has
- * no disk: its pages are zeroed when first used.
+ * and uncounted.  A `cold` one is read in windows around the fault.  A shmem
+ * file has no disk: its pages are zeroed when first used.
  *
  * Invariants (file_validate):
  *   F1  Every frame in a page cache is PAGE_FILE with that file and index.
@@ -21,16 +21,16 @@ struct vma;
 
 struct file {
     struct machine *machine;
-    uint32_t id;           // index into machine.files, page.home
+    uint32_t id;  // index into machine.files, page.home
     uint64_t size_bytes;
     bool is_shmem;
-    bool is_cold;          // not in the page cache at the start
-    bool is_anon_shared;   // behind MAP_SHARED|MAP_ANONYMOUS
-    bool is_pinned;        // a call uses it: it stays without VMAs
-    uint32_t **chunks;     // page index -> pfn + 1, in chunks of 512; sparse
+    bool is_cold;         // not in the page cache at the start
+    bool is_anon_shared;  // behind MAP_SHARED|MAP_ANONYMOUS
+    bool is_pinned;       // a call uses it: it stays without VMAs
+    uint32_t **chunks;    // page index -> pfn + 1, in chunks of 512; sparse
     uint64_t chunk_count;
     uint64_t cached_pages;
-    uint32_t vma_count;    // VMAs that map it
+    uint32_t vma_count;  // VMAs that map it
     struct vma *i_mmap;
 };
 
@@ -47,15 +47,26 @@ void file_destroy(struct file *file);
 /* Frame of a page if it is in memory now, else PFN_NONE. */
 pfn_t file_lookup(const struct file *file, uint64_t index);
 
-enum file_get { FILE_GET_MINOR, FILE_GET_MAJOR, FILE_GET_BEYOND, FILE_GET_NOMEM };
+enum file_get {
+    FILE_GET_MINOR,
+    FILE_GET_MAJOR,
+    FILE_GET_BEYOND,
+    FILE_GET_NOMEM
+};
 /* The frame, brought in as the file's kind says. */
 enum file_get file_get_page(struct file *file, unsigned cpu, uint64_t index,
                             pfn_t *pfn);
+/* The frame of a page that a fault nearby may map along: it is in memory
+ * already, and not marked to start read-ahead.  Else PFN_NONE. */
+pfn_t file_get_around(struct file *file, unsigned cpu, uint64_t index);
 /* Pages [index, index + count) of a file that was cached before the run get
  * their frames, as far as memory is to spare; other files: nothing. */
 void file_bring_in(struct file *file, uint64_t index, uint64_t count);
-/* Would a fault-around find the page uptodate without reading? */
+/* Is the page in memory, with a frame or as it was before the run? */
 bool file_page_is_cached(const struct file *file, uint64_t index);
+/* Memory is short, and pages that nobody used went first: those that have no
+ * frame yet are not in memory any more. */
+void file_forget_unused(struct file *file);
 /* Take a clean, unmapped page out of the cache and free its frame. */
 void file_drop_page(struct machine *machine, unsigned cpu, pfn_t pfn);
 void file_validate(struct machine *machine);

@@ -9,7 +9,8 @@
  * Source: mm/madvise.c of 2.6.22, 4.5, 6.1 and 6.18.
  *
  * Not modelled: HUGEPAGE and COLLAPSE beyond their flags, KSM, read-ahead for
- * WILLNEED, ageing by COLD; PAGEOUT drops lazily freed pages only (no swap).
+ * WILLNEED, ageing by COLD; PAGEOUT leaves anonymous pages in use alone (no
+ * swap).
  */
 #include "mm/madvise.h"
 

@@ -42,6 +42,7 @@ enum page_flag {
     PAGE_SHMEM = 1 << 17,      // PAGE_FILE that has no disk behind it
     PAGE_LRU_LIST_SHIFT = 18,  // which list of machine.lru (3 bits)
     PAGE_LRU_LIST_MASK = 7 << PAGE_LRU_LIST_SHIFT,
+    PAGE_READAHEAD = 1 << 21,  // a fault on it starts more read-ahead
 };
 
 /* Whose bytes a frame holds.  Uids are interned by the machine. */

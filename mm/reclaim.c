@@ -10,6 +10,10 @@
  *
  * Anonymous pages stay: swap and the active/inactive lists are not modelled
  * yet; when nothing can be had the allocator turns to the OOM killer.
+ *
+ * MADV_PAGEOUT takes what its caller alone maps: reclaim_pages() of 6.18 by way
+ * of madvise_cold_or_pageout_pte_range().  Everybody may write to every file
+ * here, so nobody is refused.
  */
 #include "mm/reclaim.h"
 
@@ -140,6 +144,7 @@ judge_file_page(struct machine *machine, struct page *page)
         lru_link_head(machine, page, LRU_FILE);
         return 0;
     }
+    file_forget_unused(g_ptr_array_index(machine->files, page->home));
     file_drop_page(machine, machine->cpu, pfn_of(machine, page));
     machine->counters.reclaim_freed_pages++;
     return 1;
@@ -202,6 +207,51 @@ reclaim_kswapd(struct machine *machine, unsigned cpu)
     machine->cpu = previous_cpu;
 }
 
+/* ---- what a process gives up ---- */
+
+/*
+ * A page of a file that a process pages out, used lately or not.  Its entry
+ * goes in any case; a dirty page stays in memory, marked as one that is to go
+ * as soon as it was written back -- the mark that also starts read-ahead.  A
+ * dirty page of shmem would have to go to swap.
+ */
+static void
+page_out_file_page(struct machine *machine, struct page *page)
+{
+    uint64_t unmapped = 0;
+
+    machine->counters.reclaim_scanned_pages++;
+    rmap_walk(machine, page, unmap_entry, &unmapped);
+    if (page->map_count == 0 && !(page->flags & PAGE_DIRTY)) {
+        file_drop_page(machine, machine->cpu, pfn_of(machine, page));
+        machine->counters.reclaim_freed_pages++;
+        return;
+    }
+    if (!(page->flags & PAGE_SHMEM))
+        page->flags |= PAGE_READAHEAD;
+    lru_remove(machine, page);
+    lru_link_head(machine, page,
+                  page->flags & PAGE_SHMEM ? LRU_SHMEM : LRU_FILE);
+}
+
+/* One present entry; what others map, too, or what is on no list yet stays. */
+static void
+page_out_entry(struct machine *machine, pte_t pte)
+{
+    enum pte_class class = pte_class(pte);
+
+    if (class != PTE_CLASS_ANON && class != PTE_CLASS_FILE)
+        return;
+    struct page *page = page_of(machine, pte_pfn(pte));
+
+    if (page->map_count != 1 || !(page->flags & PAGE_LRU))
+        return;
+    if (class == PTE_CLASS_FILE)
+        page_out_file_page(machine, page);
+    else if (page->flags & PAGE_LAZY)
+        discard_lazy(machine, page);
+}
+
 void
 reclaim_pageout(struct vma *vma, uint64_t start, uint64_t end)
 {
@@ -210,20 +260,13 @@ reclaim_pageout(struct vma *vma, uint64_t start, uint64_t end)
     const struct arch *arch = mm->pagetable.arch;
     struct leaf *leaf;
 
+    lru_drain(machine, machine->cpu);
     for (uint64_t at = start; (leaf = pagetable_next_leaf(mm, at, end));) {
         uint64_t last = MIN(end, leaf->base + leaf_span_bytes(arch));
 
         for (uint64_t addr = MAX(at, leaf->base); addr < last;
-             addr += PAGE_BYTES) {
-            pte_t pte = leaf->pte[leaf_index(arch, addr)];
-
-            if (pte_class(pte) != PTE_CLASS_ANON)
-                continue;
-            struct page *page = page_of(machine, pte_pfn(pte));
-
-            if ((page->flags & PAGE_LAZY) && page->map_count == 1)
-                discard_lazy(machine, page);
-        }
+             addr += PAGE_BYTES)
+            page_out_entry(machine, leaf->pte[leaf_index(arch, addr)]);
         at = leaf->base + leaf_span_bytes(arch);
     }
 }

@@ -21,6 +21,7 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/vfs.h>
@@ -730,8 +731,9 @@ hold(int fd, uint64_t size_bytes)
     return NULL;
 }
 
-/* Without a name, so that nothing of it can stay behind.  Files of a tmpfs are
- * shared memory to the kernel: such a folder will not do. */
+/* Without a name, so that nothing of it can stay behind.  Everybody may write
+ * to it: who may not cannot page it out.  Files of a tmpfs are shared memory to
+ * the kernel: such a folder will not do. */
 static int
 temporary_file(bool is_shmem)
 {
@@ -743,7 +745,7 @@ temporary_file(bool is_shmem)
         struct statfs system;
         int fd = open(folders[i], O_TMPFILE | O_RDWR, 0600);
         if (fd >= 0 && fstatfs(fd, &system) == 0 &&
-            system.f_type != TMPFS_MAGIC)
+            system.f_type != TMPFS_MAGIC && fchmod(fd, 0666) == 0)
             return fd;
         if (fd >= 0)
             close(fd);
