@@ -36,6 +36,21 @@ is_given(const GArray *axes, enum setup_kind kind, const char *name)
     return false;
 }
 
+/* A list with nothing before or after a comma is a slip of the pen. */
+static char **
+split_values(const char *values, enum setup_kind kind, GError **error)
+{
+    char **list = g_strsplit(values, ",", 0);
+
+    if (list[0] && !g_strv_contains((const char *const *)list, ""))
+        return list;
+    g_strfreev(list);
+    sim_fail(error, SIM_ERROR_USAGE,
+             "expected values with a comma between two for --%s, found \"%s\"",
+             option_names[kind], values);
+    return NULL;
+}
+
 static bool
 add_axis(GArray *axes, enum setup_kind kind, const char *text, GError **error)
 {
@@ -58,7 +73,11 @@ add_axis(GArray *axes, enum setup_kind kind, const char *text, GError **error)
         g_free(axis.name);
         return false;
     }
-    axis.values = g_strsplit(*values ? values : ",", ",", 0);
+    axis.values = split_values(values, kind, error);
+    if (!axis.values) {
+        g_free(axis.name);
+        return false;
+    }
     g_array_append_val(axes, axis);
     return true;
 }

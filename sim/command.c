@@ -89,7 +89,7 @@ const struct command commands[] = {
      command_import},
     {"info", "TRACE", "validate and summarise a trace", help_options,
      command_info},
-    {"convert", "TRACE -o TRACE", "text to compressed text and back",
+    {"convert", "TRACE -o TRACE", "text to binary, packed or not, and back",
      convert_options, command_convert},
     {"replay", "TRACE [OPTION]...", "simulate one run", replay_options,
      command_replay},

@@ -8,9 +8,36 @@
 #include "sim/command.h"
 #include "sim/error.h"
 
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
+
+/* A file that is opened while 0, 1 or 2 is closed takes its number, and what
+ * is meant for standard output goes there.  Their places are kept, in a way in
+ * which using them still fails. */
+static void
+keep_standard_places(void)
+{
+    static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", modes[fd]) != fd)
+            exit(EXIT_FAILURE);
+}
+
+/* What is printed and not written by output_write(), such as help. */
+static bool
+is_printed(GError **error)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return true;
+    return sim_fail(error, SIM_ERROR_FAILED, "standard output: %s",
+                    g_strerror(errno));
+}
 
 int
 main(int argc, char **argv)
@@ -18,7 +45,8 @@ main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
 
     (void)argc;
-    if (command_run(argv, &error))
+    keep_standard_places();
+    if (command_run(argv, &error) && is_printed(&error))
         return EXIT_SUCCESS;
     g_printerr("vmsim: %s\n", error->message);
     if (!g_error_matches(error, SIM_ERROR, SIM_ERROR_USAGE))

@@ -59,6 +59,17 @@ static const struct {
     {{"replay", "t", "--policy", "gap"},
      2,
      "expected NAME=VALUE for --policy, found \"gap\""},
+    {{"replay", "t", "--kernel", ""},
+     2,
+     "expected values with a comma between two for --kernel, found \"\""},
+    {{"replay", "t", "--policy", "gap="},
+     2,
+     "expected values with a comma between two for --policy, found \"\""},
+    {{"sweep", "t", "--kernel", "6.18,,6.1"},
+     2,
+     "expected values with a comma between two for --kernel, found "
+     "\"6.18,,6.1\""},
+    {{"sweep", "t", "--ram", "1G,"}, 2, "for --ram, found \"1G,\""},
     {{"replay", "t", "--policy", "gap=linear,rb-gap"},
      2,
      "replay makes one run and takes no comma lists; sweep does"},
@@ -166,6 +177,35 @@ START_TEST(the_program_says_its_version_and_its_commands)
 }
 END_TEST
 
+START_TEST(an_output_that_takes_nothing_is_an_error)
+{
+    static const char *const outputs[] = {">&-", ">/dev/full"};
+    static const char *const commands[] = {
+        "--help",
+        "--version",
+        "replay --help",
+        "gen ebizzy --help",
+        "list kernels",
+        "info t",
+        "replay t",
+        "sweep t",
+        "sweep t --dry-run",
+    };
+
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(commands); i++) {
+        struct limits limits = {.program = "/bin/sh"};
+        g_autofree char *line = g_strdup_printf(
+            "\"$VMSIM\" %s %s", commands[i / 2], outputs[i % 2]);
+        struct outcome outcome = run_vmsim_within(&limits, "-c", line, NULL);
+        ck_assert_msg(outcome.status == 1, "%s: status %d, %s", line,
+                      outcome.status, outcome.err);
+        ck_assert_msg(strstr(outcome.err, "vmsim: standard output: "), "%s: %s",
+                      line, outcome.err);
+        outcome_clear(&outcome);
+    }
+}
+END_TEST
+
 START_TEST(options_may_stand_before_and_after_in_every_form)
 {
     struct outcome a =
@@ -262,6 +302,7 @@ main(void)
                         G_N_ELEMENTS(wrong));
     tcase_add_test(tcase, every_command_has_help);
     tcase_add_test(tcase, the_program_says_its_version_and_its_commands);
+    tcase_add_test(tcase, an_output_that_takes_nothing_is_an_error);
     tcase_add_test(tcase, options_may_stand_before_and_after_in_every_form);
     tcase_add_test(tcase, a_wrong_trace_exits_with_1_and_its_place);
     tcase_add_test(tcase, lists_are_not_empty);
