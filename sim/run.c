@@ -57,16 +57,23 @@ write_dumps(const struct replay *replay, const struct run_wishes *wishes,
         size_t due = dump->event > 0 ? MIN(dump->event, last) : last;
         if (due != replay->next_event)
             continue;
-        if (!dump->file) {
-            dump_append(dump_text, replay, dump);
-            continue;
-        }
         g_autoptr(GString) text = g_string_new(NULL);
-        dump_append(text, replay, dump);
-        if (!output_write(dump->file, text, error))
+        if (!dump_append(dump->file ? text : dump_text, replay, dump, error) ||
+            (dump->file && !output_write(dump->file, text, error)))
             return false;
     }
     return true;
+}
+
+/* A stop may be there for a dump alone. */
+static bool
+is_sample_due(const struct replay *replay, const struct timeline_spec *timeline,
+              uint64_t sample_ns)
+{
+    if (replay->next_event == replay->trace->event_count)
+        return true;
+    return timeline->is_ms ? replay->machine->now_ns >= sample_ns
+                           : replay->next_event % timeline->every == 0;
 }
 
 /* Everything is sampled once at the start and once at the end. */
@@ -80,13 +87,13 @@ run_with_stops(struct replay *replay, const struct run_wishes *wishes,
     if (timeline)
         timeline_sample(timeline, replay);
     while (replay->next_event < last) {
-        replay_run(replay, next_stop(replay, wishes),
-                   next_sample_ns(replay, wishes));
+        uint64_t sample_ns = next_sample_ns(replay, wishes);
+        replay_run(replay, next_stop(replay, wishes), sample_ns);
         if (replay->error) {
             g_propagate_error(error, g_steal_pointer(&replay->error));
             return false;
         }
-        if (timeline)
+        if (timeline && is_sample_due(replay, &wishes->timeline, sample_ns))
             timeline_sample(timeline, replay);
         dumped = replay->next_event;
         if (!write_dumps(replay, wishes, dump_text, error))
