@@ -85,6 +85,18 @@ free_list(struct slab_page *slab)
     }
 }
 
+uint64_t
+slab_count(const struct slab_cache *cache)
+{
+    uint64_t count = 0;
+
+    for (const struct slab_page *slab = cache->partial; slab; slab = slab->next)
+        count++;
+    for (const struct slab_page *slab = cache->full; slab; slab = slab->next)
+        count++;
+    return count;
+}
+
 void
 slab_cache_finish(struct slab_cache *cache)
 {

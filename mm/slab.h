@@ -50,6 +50,9 @@ void slab_cache_init(struct slab_cache *cache, uint32_t object_bytes,
 /* Frees the host memory of what is left. */
 void slab_cache_finish(struct slab_cache *cache);
 
+/* Walks the lists of slabs. */
+uint64_t slab_count(const struct slab_cache *cache);
+
 /* A zeroed host object, or NULL when no frame could be had. */
 void *slab_alloc(struct machine *machine, enum slab_kind kind);
 void slab_free(struct machine *machine, enum slab_kind kind, void *object);

@@ -82,42 +82,52 @@ dump_parse(const char *text, struct dump_request *request, GError **error)
     return true;
 }
 
-/* The oldest living task of an address space. */
+/* A living task of an address space: the one that is asked for, or the
+ * oldest. */
 static const struct task *
-first_task_of(const struct machine *machine, const struct mm *mm)
+task_of(const struct replay *replay, const struct mm *mm,
+        const struct dump_request *request)
 {
-    for (const struct task *task = machine->tasks; task; task = task->next)
-        if (task->mm == mm)
-            return task;
-    return NULL;
+    const struct task *task = replay->machine->tasks;
+
+    while (task &&
+           (task->mm != mm || (request->has_task &&
+                               replay_task_id(replay, task) != request->task)))
+        task = task->next;
+    return task;
 }
 
-static void
+static bool
 dump_processes(GString *out, const struct replay *replay,
-               const struct dump_request *request)
+               const struct dump_request *request, GError **error)
 {
-    const struct machine *machine = replay->machine;
+    bool is_found = false;
 
-    for (struct mm *mm = machine->mms; mm; mm = mm->next) {
-        const struct task *task = first_task_of(machine, mm);
+    for (struct mm *mm = replay->machine->mms; mm; mm = mm->next) {
+        const struct task *task = task_of(replay, mm, request);
         if (!task)
             continue;
-        uint64_t id = replay_task_id(replay, task);
-        if (request->has_task && id != request->task)
-            continue;
-        g_string_append_printf(out, "# task %" PRIu64 "\n", id);
+        is_found = true;
+        g_string_append_printf(out, "# task %" PRIu64 "\n",
+                               replay_task_id(replay, task));
         process_dumps[request->kind](out, replay, mm);
     }
+    return is_found || !request->has_task ||
+           sim_fail(error, SIM_ERROR_FAILED,
+                    "--dump %s:%" PRIu64 ": no such task lives after event "
+                    "%" PRIu64,
+                    dump_kinds[request->kind].name, request->task,
+                    replay->next_event);
 }
 
-void
+bool
 dump_append(GString *out, const struct replay *replay,
-            const struct dump_request *request)
+            const struct dump_request *request, GError **error)
 {
     size_t first_of_machine = G_N_ELEMENTS(process_dumps);
 
     if (dump_kinds[request->kind].is_per_process)
-        dump_processes(out, replay, request);
-    else
-        machine_dumps[request->kind - first_of_machine](out, replay->machine);
+        return dump_processes(out, replay, request, error);
+    machine_dumps[request->kind - first_of_machine](out, replay->machine);
+    return true;
 }

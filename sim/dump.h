@@ -27,5 +27,6 @@ extern const struct dump_kind dump_kinds[];
 /* KIND[:TASK][@EVENT][=FILE]; the text outlives the request. */
 bool dump_parse(const char *text, struct dump_request *request, GError **error);
 
-void dump_append(GString *out, const struct replay *replay,
-                 const struct dump_request *request);
+/* False: the task that is asked for does not live. */
+bool dump_append(GString *out, const struct replay *replay,
+                 const struct dump_request *request, GError **error);

@@ -44,6 +44,22 @@ dump_buddyinfo(GString *out, const struct machine *machine)
     }
 }
 
+static void
+append_pagesets(GString *out, const struct machine *machine,
+                const struct zone *zone)
+{
+    g_string_append(out, "  pagesets\n");
+    for (unsigned cpu = 0; cpu < machine->config.cpu_count; cpu++)
+        g_string_append_printf(out,
+                               "    cpu: %u\n"
+                               "              count:    %" PRIu32 "\n"
+                               "              high:     %" PRIu32 "\n"
+                               "              batch:    %" PRIu32 "\n",
+                               cpu, zone->pcp ? zone->pcp[cpu].page_count : 0,
+                               zone->pcp_high, zone->pcp_batch);
+}
+
+/* The lines of what is simulated, as they stand there. */
 void
 dump_zoneinfo(GString *out, const struct machine *machine)
 {
@@ -66,16 +82,11 @@ dump_zoneinfo(GString *out, const struct machine *machine)
         for (unsigned j = 0; j < machine->zone_count; j++)
             g_string_append_printf(out, "%s%" PRIu64, j > 0 ? ", " : "",
                                    zone->lowmem_reserve[j]);
-        g_string_append(out, ")\n  pagesets\n");
-        for (unsigned cpu = 0; cpu < machine->config.cpu_count; cpu++)
-            g_string_append_printf(out,
-                                   "    cpu: %u\n"
-                                   "              count: %" PRIu32 "\n"
-                                   "              high:  %" PRIu32 "\n"
-                                   "              batch: %" PRIu32 "\n",
-                                   cpu,
-                                   zone->pcp ? zone->pcp[cpu].page_count : 0,
-                                   zone->pcp_high, zone->pcp_batch);
+        g_string_append_printf(out, ")\n      nr_free_pages %" PRIu64 "\n",
+                               zone->free_pages);
+        append_pagesets(out, machine, zone);
+        g_string_append_printf(out, "  start_pfn:           %" PRIu32 "\n",
+                               zone->start);
     }
 }
 
@@ -90,7 +101,9 @@ dump_vmstat(GString *out, const struct machine *machine)
         {"nr_free_pages", bytes_to_pages(machine->gauge[GAUGE_free_bytes])},
         {"nr_anon_pages", bytes_to_pages(machine->gauge[GAUGE_anon_bytes])},
         {"nr_file_pages", bytes_to_pages(machine->gauge[GAUGE_file_bytes])},
-        {"nr_slab", bytes_to_pages(machine->gauge[GAUGE_slab_bytes])},
+        {"nr_slab_reclaimable", 0},
+        {"nr_slab_unreclaimable",
+         bytes_to_pages(machine->gauge[GAUGE_slab_bytes])},
         {"nr_page_table_pages",
          bytes_to_pages(machine->gauge[GAUGE_pagetable_bytes])},
         {"pgalloc", counters->page_alloc_count},
@@ -127,13 +140,21 @@ dump_slabinfo(GString *out, const struct machine *machine)
     };
 
     g_string_append(out, "slabinfo - version: 2.1\n"
-                         "# name            <active_objs> <objsize> "
-                         "<objperslab> <pagesperslab>\n");
+                         "# name            <active_objs> <num_objs> <objsize> "
+                         "<objperslab> <pagesperslab>"
+                         " : tunables <limit> <batchcount> <sharedfactor>"
+                         " : slabdata <active_slabs> <num_slabs> "
+                         "<sharedavail>\n");
     for (size_t i = 0; i < SLAB_KIND_COUNT; i++) {
         const struct slab_cache *cache = &machine->slabs[i];
+        uint64_t slabs = slab_count(cache);
         g_string_append_printf(
-            out, "%-17s %6" PRIu64 " %6" PRIu32 " %4" PRIu32 " %4u\n", names[i],
-            cache->live_count, cache->object_bytes, cache->object_count_max,
-            1u << cache->order);
+            out,
+            "%-17s %6" PRIu64 " %6" PRIu64 " %6" PRIu32 " %4" PRIu32 " %4u"
+            " : tunables %4u %4u %4u"
+            " : slabdata %6" PRIu64 " %6" PRIu64 " %6u\n",
+            names[i], cache->live_count, slabs * cache->object_count_max,
+            cache->object_bytes, cache->object_count_max, 1u << cache->order, 0,
+            0, 0, slabs, slabs, 0);
     }
 }

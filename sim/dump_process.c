@@ -90,11 +90,15 @@ walk_entries(const struct vma *vma,
     }
 }
 
-/* Pages of a VMA by kind. */
+/* A share of a page has so many bits below the byte, as the kernel's has. */
+#define SHARE_BITS 12
+
+/* Pages of a VMA by kind, and what is left of them when each mapping gets its
+ * share. */
 struct smaps {
     uint64_t rss, shared_clean, shared_dirty, private_clean, private_dirty;
     uint64_t referenced, anonymous, lazy_free;
-    uint64_t pss_bytes;
+    uint64_t pss, pss_dirty;
 };
 
 static void
@@ -109,8 +113,11 @@ add_page(const struct vma *vma, uint64_t addr, pte_t pte, void *data)
     const struct page *page = page_of(machine, pte_pfn(pte));
     bool is_dirty = pte & PTE_DIRTY || page->flags & PAGE_DIRTY;
     bool is_shared = page->map_count > 1;
+    uint64_t share = (PAGE_BYTES << SHARE_BITS) / MAX(page->map_count, 1);
+
     sums->rss++;
-    sums->pss_bytes += PAGE_BYTES / MAX(page->map_count, 1);
+    sums->pss += share;
+    sums->pss_dirty += is_dirty ? share : 0;
     *(is_shared ? (is_dirty ? &sums->shared_dirty : &sums->shared_clean)
                 : (is_dirty ? &sums->private_dirty : &sums->private_clean)) +=
         1;
@@ -120,10 +127,15 @@ add_page(const struct vma *vma, uint64_t addr, pte_t pte, void *data)
 }
 
 static void
+append_bytes(GString *out, const char *name, uint64_t bytes)
+{
+    g_string_append_printf(out, "%-16s%8" PRIu64 " kB\n", name, bytes >> 10);
+}
+
+static void
 append_kib(GString *out, const char *name, uint64_t pages)
 {
-    g_string_append_printf(out, "%-16s%8" PRIu64 " kB\n", name,
-                           pages_to_bytes(pages) >> 10);
+    append_bytes(out, name, pages_to_bytes(pages));
 }
 
 static void
@@ -142,11 +154,36 @@ append_flags(GString *out, uint32_t flags)
         {VM_MERGEABLE, "mg"},  {VM_MAYBE_GUARD, "gu"},
     };
 
-    g_string_append(out, "VmFlags:");
+    g_string_append(out, "VmFlags: ");
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++)
         if (flags & names[i].flag)
-            g_string_append_printf(out, " %s", names[i].name);
-    g_string_append(out, "\n");
+            g_string_append_printf(out, "%s ", names[i].name);
+    g_string_append_c(out, '\n');
+}
+
+/* Memory that is not simulated has its lines, as on a kernel without it. */
+static void
+append_kinds(GString *out, const struct smaps *sums, bool is_locked)
+{
+    append_kib(out, "Rss:", sums->rss);
+    append_bytes(out, "Pss:", sums->pss >> SHARE_BITS);
+    append_bytes(out, "Pss_Dirty:", sums->pss_dirty >> SHARE_BITS);
+    append_kib(out, "Shared_Clean:", sums->shared_clean);
+    append_kib(out, "Shared_Dirty:", sums->shared_dirty);
+    append_kib(out, "Private_Clean:", sums->private_clean);
+    append_kib(out, "Private_Dirty:", sums->private_dirty);
+    append_kib(out, "Referenced:", sums->referenced);
+    append_kib(out, "Anonymous:", sums->anonymous);
+    append_kib(out, "KSM:", 0);
+    append_kib(out, "LazyFree:", sums->lazy_free);
+    append_kib(out, "AnonHugePages:", 0);
+    append_kib(out, "ShmemPmdMapped:", 0);
+    append_kib(out, "FilePmdMapped:", 0);
+    append_kib(out, "Shared_Hugetlb:", 0);
+    append_kib(out, "Private_Hugetlb:", 0);
+    append_kib(out, "Swap:", 0);
+    append_kib(out, "SwapPss:", 0);
+    append_bytes(out, "Locked:", is_locked ? sums->pss >> SHARE_BITS : 0);
 }
 
 void
@@ -159,17 +196,8 @@ dump_smaps(GString *out, const struct replay *replay, struct mm *mm)
         append_kib(out, "Size:", vma_pages(vma));
         append_kib(out, "KernelPageSize:", 1);
         append_kib(out, "MMUPageSize:", 1);
-        append_kib(out, "Rss:", sums.rss);
-        g_string_append_printf(out, "%-16s%8" PRIu64 " kB\n",
-                               "Pss:", sums.pss_bytes >> 10);
-        append_kib(out, "Shared_Clean:", sums.shared_clean);
-        append_kib(out, "Shared_Dirty:", sums.shared_dirty);
-        append_kib(out, "Private_Clean:", sums.private_clean);
-        append_kib(out, "Private_Dirty:", sums.private_dirty);
-        append_kib(out, "Referenced:", sums.referenced);
-        append_kib(out, "Anonymous:", sums.anonymous);
-        append_kib(out, "LazyFree:", sums.lazy_free);
-        append_kib(out, "Locked:", vma->flags & VM_LOCKED ? sums.rss : 0);
+        append_kinds(out, &sums, vma->flags & VM_LOCKED);
+        g_string_append_printf(out, "%-16s%8u\n", "THPeligible:", 0);
         append_flags(out, vma->flags);
     }
 }

@@ -524,7 +524,7 @@ state_after(const struct trace *trace, const char *under, size_t events)
 
     MUST(dump_parse("smaps", &request, NULL), "smaps is no dump");
     replay_run(replay, events, UINT64_MAX);
-    dump_append(state.maps, replay, &request);
+    MUST(dump_append(state.maps, replay, &request, NULL), "no task lives");
     replay_close(replay);
     return state;
 }

@@ -470,6 +470,132 @@ START_TEST(maps_are_in_the_kernels_own_layout)
 }
 END_TEST
 
+/* 16 locked pages, 15 of them shared with a child. */
+START_TEST(smaps_has_the_lines_of_a_kernel_of_today)
+{
+    write_file("t", "#vmtrace 1\n"
+                    "7 start\n"
+                    "7 mmap A 64K rw- anon,private\n"
+                    "7 mlock A 64K\n"
+                    "7 fork 8\n"
+                    "8 w A 4K\n");
+    struct outcome outcome =
+        run_vmsim("replay", "t", "--dump", "smaps:7=m", NULL);
+    g_autofree char *smaps = read_file("m");
+    const char *block = "7ffff7fef000-7ffff7fff000 rw-p 00000000 00:00 0 \n"
+                        "Size:                 64 kB\n"
+                        "KernelPageSize:        4 kB\n"
+                        "MMUPageSize:           4 kB\n"
+                        "Rss:                  64 kB\n"
+                        "Pss:                  34 kB\n"
+                        "Pss_Dirty:            34 kB\n"
+                        "Shared_Clean:          0 kB\n"
+                        "Shared_Dirty:         60 kB\n"
+                        "Private_Clean:         0 kB\n"
+                        "Private_Dirty:         4 kB\n"
+                        "Referenced:           64 kB\n"
+                        "Anonymous:            64 kB\n"
+                        "KSM:                   0 kB\n"
+                        "LazyFree:              0 kB\n"
+                        "AnonHugePages:         0 kB\n"
+                        "ShmemPmdMapped:        0 kB\n"
+                        "FilePmdMapped:         0 kB\n"
+                        "Shared_Hugetlb:        0 kB\n"
+                        "Private_Hugetlb:       0 kB\n"
+                        "Swap:                  0 kB\n"
+                        "SwapPss:               0 kB\n"
+                        "Locked:               34 kB\n"
+                        "THPeligible:           0\n"
+                        "VmFlags: rd wr mr mw me lo ac \n";
+
+    ck_assert_msg(outcome.status == 0, "%s", outcome.err);
+    ck_assert_msg(strstr(smaps, block), "%s", smaps);
+    outcome_clear(&outcome);
+}
+END_TEST
+
+START_TEST(slabinfo_has_the_columns_of_the_kernel)
+{
+    write_file("t", "#vmtrace 1\n1 start\n1 mmap A 64K rw- anon,private\n");
+    struct outcome outcome =
+        run_vmsim("replay", "t", "--dump", "slabinfo=s", NULL);
+    g_autofree char *slabinfo = read_file("s");
+    const char *head = "slabinfo - version: 2.1\n"
+                       "# name            <active_objs> <num_objs> <objsize> "
+                       "<objperslab> <pagesperslab> : tunables <limit> "
+                       "<batchcount> <sharedfactor> : slabdata "
+                       "<active_slabs> <num_slabs> <sharedavail>\n"
+                       "vm_area_struct         2     21    192   21    1 : "
+                       "tunables    0    0    0 : slabdata      1      1      "
+                       "0\n";
+
+    ck_assert_msg(outcome.status == 0, "%s", outcome.err);
+    ck_assert_msg(g_str_has_prefix(slabinfo, head), "%s", slabinfo);
+    outcome_clear(&outcome);
+}
+END_TEST
+
+START_TEST(a_dump_of_a_task_is_that_of_any_thread_that_lives)
+{
+    write_file("t", "#vmtrace 1\n1 start\n1 thread 2\n3 start\n3 exit\n");
+    struct outcome first =
+        run_vmsim("replay", "t", "--dump", "maps:1", "-o", "r", NULL);
+    struct outcome second =
+        run_vmsim("replay", "t", "--dump", "maps:2", "-o", "r", NULL);
+    struct outcome dead =
+        run_vmsim("replay", "t", "--dump", "maps:3", "-o", "r", NULL);
+    struct outcome living =
+        run_vmsim("replay", "t", "--dump", "maps:3@3", "-o", "r", NULL);
+
+    ck_assert(g_str_has_prefix(second.out, "# task 2\n"));
+    ck_assert_str_eq(first.out + strlen("# task 1"),
+                     second.out + strlen("# task 2"));
+    ck_assert_int_eq(living.status, 0);
+    ck_assert_int_eq(dead.status, 1);
+    ck_assert_msg(strstr(dead.err, "vmsim: --dump maps:3: no such task lives "
+                                   "after event 4\n"),
+                  "%s", dead.err);
+    outcome_clear(&first);
+    outcome_clear(&second);
+    outcome_clear(&dead);
+    outcome_clear(&living);
+}
+END_TEST
+
+START_TEST(a_dump_adds_no_sample_to_the_timeline)
+{
+    write_file("t", "#vmtrace 1\n1 start\n1 work 7\n1 work 7\n1 work 7\n");
+    json_t *alone = replay_result("t", "--timeline", "3", NULL);
+    json_t *beside =
+        replay_result("t", "--timeline", "3", "--dump", "maps@2=m", NULL);
+
+    ck_assert(json_equal(alone, beside));
+    json_decref(alone);
+    json_decref(beside);
+}
+END_TEST
+
+/* Sizes that overflow when they are rounded up to pages. */
+START_TEST(nothing_is_too_large_for_a_hog_or_a_file)
+{
+    write_file("hog", "#vmtrace 1\n1 start\n0 hog 0xffffffffffffffff\n");
+    write_file("file", "#vmtrace 1\n"
+                       "0 file f 0xffffffffffffffff\n"
+                       "1 start\n"
+                       "1 mmap A 1M r-- private file=f\n"
+                       "1 r A 1M\n");
+    json_t *hog = replay_result("hog", "--ram", "256M", NULL);
+    json_t *file = replay_result("file", "--kernel", "2.6.2", NULL);
+
+    ck_assert_int_gt(integer_at(hog, "end.anon_bytes"), 128 << 20);
+    ck_assert_int_eq(integer_at(hog, "counters.oom_kill_count"), 1);
+    ck_assert_int_eq(integer_at(file, "counters.fault_bus_count"), 0);
+    ck_assert_int_eq(integer_at(file, "counters.fault_file_count"), 256);
+    json_decref(hog);
+    json_decref(file);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -499,6 +625,11 @@ main(void)
     tcase_add_test(tcase, expect_of_no_counter_is_an_error_with_its_place);
     tcase_add_test(tcase, the_state_after_n_events_is_that_of_the_first_n);
     tcase_add_test(tcase, maps_are_in_the_kernels_own_layout);
+    tcase_add_test(tcase, smaps_has_the_lines_of_a_kernel_of_today);
+    tcase_add_test(tcase, slabinfo_has_the_columns_of_the_kernel);
+    tcase_add_test(tcase, a_dump_of_a_task_is_that_of_any_thread_that_lives);
+    tcase_add_test(tcase, a_dump_adds_no_sample_to_the_timeline);
+    tcase_add_test(tcase, nothing_is_too_large_for_a_hog_or_a_file);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
