@@ -38,7 +38,7 @@ file_create(struct machine *machine, uint64_t size_bytes, bool is_shmem,
 
     file->machine = machine;
     file->id = machine->files->len;
-    file->size_bytes = size_bytes;
+    file->size_bytes = MIN(size_bytes, INT64_MAX);  // an offset is an loff_t
     file->is_shmem = is_shmem;
     file->is_cold = is_cold;
     g_ptr_array_add(machine->files, file);

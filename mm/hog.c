@@ -34,7 +34,7 @@ release_one(struct machine *machine)
 void
 machine_hog(struct machine *machine, uint64_t bytes)
 {
-    uint64_t pages = bytes_to_pages(page_ceil(bytes));
+    uint64_t pages = bytes / PAGE_BYTES + (bytes % PAGE_BYTES > 0);
 
     machine->current = NULL;
     while (machine->hog_pages > pages)
