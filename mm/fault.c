@@ -12,6 +12,9 @@
  *   purged      any     SIGBUS, or as none once it is not volatile any more
  *   fits        any     no fault
  *
+ * A fetch where nothing may be executed is a read that ends in SIGSEGV: two
+ * exceptions, or one if the page was there.
+ *
  * classify() is that table, dispatch() calls who answers it: fault_anon.c,
  * fault_cow.c, fault_file.c.  Policies are asked in one place each: the zero
  * page in classify(), clearing in fault_prepare_fresh(), copy-on-write in
@@ -43,6 +46,7 @@ touch_begin(struct touch *touch, struct mm *mm, uint64_t start, uint64_t length,
     touch->access = access;
     touch->gup = false;
     touch->ends_refused = false;
+    touch->is_bad_fetch = false;
     touch->no_memory = false;
     touch->tag = 0;
     touch->work.count = 0;
@@ -130,6 +134,17 @@ touch_vma(struct touch *touch, uint64_t addr)
     return NULL;
 }
 
+/*
+ * A fetch that the VMA does not permit.  The processor asks for an absent page
+ * as for a read, and any page that may be accessed in some way is brought in
+ * for it; only the second try tells that it must not be executed.
+ */
+static bool
+maps_bad_fetch(const struct touch *touch, const struct vma *vma)
+{
+    return vma && touch->access == TOUCH_EXEC && (vma->flags & VM_ACCESS);
+}
+
 /* Pages from addr on that the range meets below `limit`. */
 static uint32_t
 pages_before(const struct touch *touch, uint64_t addr, uint64_t limit,
@@ -196,6 +211,19 @@ hit(struct touch *touch, struct leaf *leaf, uint64_t addr, uint32_t max_pages)
     advance(touch, count);
 }
 
+/* Pages are there that must not be executed: the kernel sees that at once. */
+static void
+refuse_present(struct touch *touch, const struct leaf *leaf, uint64_t addr,
+               uint32_t max_pages)
+{
+    const pte_t *pte = &leaf->pte[leaf_index(touch->machine->arch, addr)];
+    uint32_t count = 1;
+
+    while (count < max_pages && (pte[count] & PTE_PRESENT))
+        count++;
+    fault_refused(touch, OUTCOME_SEGV, count);
+}
+
 /* A vrange marker: SIGBUS while the range is volatile and purged; after that
  * the page is as untouched. */
 static void
@@ -225,7 +253,10 @@ dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
 
     switch (kind) {
     case FAULT_HIT:
-        hit(touch, leaf, addr, max_pages);
+        if (touch->is_bad_fetch)
+            refuse_present(touch, leaf, addr, max_pages);
+        else
+            hit(touch, leaf, addr, max_pages);
         return;
     case FAULT_ZERO_MAP:
         fault_map_zero(touch, addr,
@@ -281,7 +312,9 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
     uint64_t lookups_before = *lookups;
     uint64_t hits_before = touch->outcome_pages[OUTCOME_HIT];
     struct vma *vma = touch_vma(touch, addr);
-    if (!vma || !vma_permits(arch, vma, touch->access)) {
+    bool is_permitted = vma && vma_permits(touch->machine, vma, touch->access);
+    touch->is_bad_fetch = !is_permitted && maps_bad_fetch(touch, vma);
+    if (!is_permitted && !touch->is_bad_fetch) {
         refuse(touch, addr, vma, max_pages);
         return;
     }

@@ -82,6 +82,7 @@ struct touch {
     enum touch_access access;
     bool gup;           // no exception
     bool ends_refused;  // a page that is refused ends it
+    bool is_bad_fetch;  // of the current page: mapped, but not granted
     bool no_memory;     // it ended because a frame could not be had
     uint32_t tag;       // content that a write leaves
     struct touch_report report;

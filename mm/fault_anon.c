@@ -97,8 +97,7 @@ touch_one(struct task *task, uint64_t addr, enum touch_access access)
     uint64_t fits = PTE_PRESENT | (write ? PTE_WRITE : 0);
 
     if (!vma || addr < vma->start || addr >= vma->end ||
-        !vma_permits(machine->arch, vma, access) ||
-        machine->config.track_content)
+        !vma_permits(machine, vma, access) || machine->config.track_content)
         return false;
     struct leaf *leaf = pagetable_recent_leaf(&mm->pagetable, addr);
     if (!leaf)

@@ -23,16 +23,6 @@ void fault_pass_content(struct touch *touch, const struct leaf *leaf,
 void fault_refused(struct touch *touch, enum touch_outcome outcome,
                    uint64_t pages);
 
-static inline void
-note_outcome(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
-{
-    if (!touch->gup)
-        touch->machine->counters.touch_count += pages;
-    touch->outcome_pages[outcome] += pages;
-    if (touch->report.runs)
-        fault_report_run(touch, outcome, pages);
-}
-
 /* `pages` faults of the case that `counter` counts. */
 static inline void
 note_exceptions(struct mm *mm, uint64_t *counter, uint64_t pages)
@@ -62,11 +52,29 @@ note_faults(struct touch *touch, uint64_t *counter, uint64_t pages)
     charge(machine, CHARGE_fault, pages);
 }
 
+/* A fetch that must not be goes on with an exception more once it has its
+ * page. */
+static inline void
+note_outcome(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
+{
+    struct mm_counters *counters = &touch->machine->counters;
+
+    if (touch->is_bad_fetch && outcome < OUTCOME_SEGV) {
+        note_exceptions(touch->mm, &counters->fault_segv_count, pages);
+        outcome = OUTCOME_SEGV;
+    }
+    if (!touch->gup)
+        counters->touch_count += pages;
+    touch->outcome_pages[outcome] += pages;
+    if (touch->report.runs)
+        fault_report_run(touch, outcome, pages);
+}
+
 static inline void
 touch_content(struct touch *touch, const struct leaf *leaf, uint64_t addr,
               uint32_t count)
 {
-    if (touch->machine->config.track_content)
+    if (touch->machine->config.track_content && !touch->is_bad_fetch)
         fault_pass_content(touch, leaf, addr, count);
 }
 
@@ -92,13 +100,13 @@ end_for_want_of_memory(struct touch *touch)
 /* ---- entries ---- */
 
 static inline bool
-vma_permits(const struct arch *arch, const struct vma *vma,
+vma_permits(const struct machine *machine, const struct vma *vma,
             enum touch_access access)
 {
     if (access == TOUCH_WRITE)
         return vma->flags & VM_WRITE;
-    /* Two-level i386 has no NX: what can be read can be executed. */
-    if (access == TOUCH_EXEC && arch->level_count > 2)
+    /* Without NX what can be read can be executed. */
+    if (access == TOUCH_EXEC && machine->has_nx)
         return vma->flags & VM_EXEC;
     return vma->flags & VM_ACCESS;
 }

@@ -20,6 +20,8 @@
 
 #include <string.h>
 
+#define PAE_NX_VERSION 2006008
+
 /* Where frames were used their records are written: not where a zone is still
  * virgin. */
 static void
@@ -101,6 +103,15 @@ init_slabs(struct machine *machine)
                     sizeof(struct maple_node));
 }
 
+/* x86-64 always; i386 needs the wide entries of PAE, and a kernel that uses
+ * them for it. */
+static bool
+has_nx(const struct machine_config *config)
+{
+    return config->arch->is_64bit || (config->arch->level_count > 2 &&
+                                      config->kernel.version >= PAE_NX_VERSION);
+}
+
 struct machine *
 machine_create(const struct machine_config *config)
 {
@@ -114,6 +125,7 @@ machine_create(const struct machine_config *config)
     machine->sizes = config->arch->is_64bit ? config->kernel.sizes64
                                             : config->kernel.sizes32;
     default_sizes(&machine->sizes, config->arch->is_64bit);
+    machine->has_nx = has_nx(config);
     machine->ram_pages = bytes_to_pages(config->ram_bytes);
     machine->reserved_pages = reserved_pages_of(machine);
     mm_assert(machine->reserved_pages < machine->ram_pages);

@@ -76,6 +76,7 @@ struct machine {
     struct kernel kernel;          // config.kernel
     struct policy policy;          // config.policy
     struct kernel_sizes sizes;     // of kernel, for arch
+    bool has_nx;                   // entries can forbid to execute
 
     uint64_t ram_pages;
     uint64_t reserved_pages;

@@ -418,6 +418,16 @@ do_task_call(struct operation *op)
     }
 }
 
+/* The kernel does not execute a program's memory: it reads it. */
+static enum touch_access
+access_of(const struct call *call)
+{
+    bool is_read =
+        call->access == TOUCH_EXEC && (call->from_kernel || call->gup);
+
+    return is_read ? TOUCH_READ : call->access;
+}
+
 static void
 do_call(struct operation *op)
 {
@@ -428,7 +438,7 @@ do_call(struct operation *op)
     if (call->kind == CALL_TOUCH) {
         if (call->length == 0)
             return;
-        start_touch(op, call->addr, call->length, call->access, call->gup);
+        start_touch(op, call->addr, call->length, access_of(call), call->gup);
         if (call->stride)
             op->touch.stride = call->stride;
         op->phase = PHASE_TOUCH;

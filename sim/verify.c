@@ -205,50 +205,6 @@ run_pages(const GArray *runs)
     return pages;
 }
 
-/*
- * A fetch from a page that is not there and must not be executed is left out:
- * x86 asks for the page as for a read first and maps it before it finds that
- * out, which mm/ does not model.
- */
-static bool
-is_left_out(const struct mm *mm, uint64_t addr)
-{
-    const struct vma *vma = vma_find_quiet(mm, addr);
-
-    return vma && vma->start <= addr &&
-           (vma->flags & (VM_READ | VM_WRITE | VM_EXEC)) &&
-           !(vma->flags & VM_EXEC);
-}
-
-/* Page by page, and each with what the simulation says of it. */
-static bool
-do_fetches(struct verify *verify, struct worker *worker, const struct mm *mm,
-           uint64_t start, uint64_t stride)
-{
-    const GArray *runs = verify->observer.runs;
-    uint64_t addr = start;
-
-    for (guint i = 0; i < runs->len; i++) {
-        const struct touch_run *run = &g_array_index(runs, struct touch_run, i);
-        bool is_refused =
-            run->outcome == OUTCOME_SEGV || run->outcome == OUTCOME_BUS;
-        for (uint64_t k = 0; k < run->pages; k++, addr += stride) {
-            if (is_refused && is_left_out(mm, addr))
-                continue;
-            g_array_set_size(verify->refusals, 0);
-            if (!host_touch(worker, HOST_EXECUTE, addr, stride, 1,
-                            verify->refusals, &verify->error))
-                return false;
-            if ((verify->refusals->len > 0) != is_refused)
-                g_string_append_printf(verify->difference,
-                                       "only one side refuses to execute "
-                                       "0x%" PRIx64 "\n",
-                                       addr);
-        }
-    }
-    return true;
-}
-
 static bool
 do_touch(struct verify *verify, struct worker *worker,
          const struct operation *op)
@@ -267,9 +223,6 @@ do_touch(struct verify *verify, struct worker *worker,
         return host_call(worker, SYS_madvise, args, &result, &verify->error);
     }
     g_array_set_size(verify->refusals, 0);
-    if (call->access == TOUCH_EXEC && !call->from_kernel)
-        return do_fetches(verify, worker, op->task->mm, start,
-                          is_dense ? PAGE_BYTES : call->stride);
     if (!host_touch(worker, host_access_of(call), start,
                     is_dense ? PAGE_BYTES : call->stride, count,
                     verify->refusals, &verify->error))

@@ -210,7 +210,8 @@ touch_data(struct worker *worker, enum image_entry entry, uint64_t start,
 /*
  * Fetches: memory of a worker is all zeroes, which is an instruction that
  * writes to [rax].  With rax nowhere it faults without a page fault when the
- * fetch was granted.
+ * fetch was granted.  So does a fetch beyond user space, which nobody is
+ * granted.
  */
 static bool
 touch_code(struct worker *worker, uint64_t start, uint64_t stride,
@@ -229,7 +230,8 @@ touch_code(struct worker *worker, uint64_t start, uint64_t stride,
             return false;
         if (ptrace(PTRACE_GETSIGINFO, worker->pid, NULL, &info) < 0)
             return fail_errno(error, "read signal");
-        if (WSTOPSIG(status) == SIGBUS || info.si_code != SI_KERNEL)
+        if (WSTOPSIG(status) == SIGBUS || info.si_code != SI_KERNEL ||
+            registers.rip >= TASK_SIZE)
             add_refusal(refusals, i, WSTOPSIG(status));
     }
     return true;

@@ -9,8 +9,7 @@
  * left to scenes.
  *
  * Left out: cold files (read-ahead is not modelled), `hog`, nozero and
- * vrange (no such call on hosts); pageout of files (it drops page cache);
- * fetches near mappings that grow down (a refused one would grow them); free
+ * vrange (no such call on hosts); pageout of files (it drops page cache); free
  * of memory that another process has locked (its pages do not become lazy).
  */
 #include "sim/verify_random_private.h"
@@ -435,8 +434,7 @@ do_touch(struct program *program)
                                         "w", "w", "w", "w", "x"};
     struct place place = any_place(program);
     const char *recent = any_recent(program);
-    const char *kind = any_of(
-        program, kinds, G_N_ELEMENTS(kinds) - (program->has_fetches ? 0 : 1));
+    const char *kind = ANY_OF(program, kinds);
     bool goes_back = recent && !one_in(program, 5);
     uint64_t pages = 1;
 
@@ -446,8 +444,6 @@ do_touch(struct program *program)
         pages = 64;
     if (goes_back)
         g_strlcpy(place.text, recent, sizeof(place.text));
-    if (kind[0] == 'x' && place.text[0] == 's')
-        kind = "r";
     say(program, "%s %s %" PRIu64 "K%s", kind, place.text, pages * 4,
         kind[0] != 'x' && one_in(program, 6) ? " kernel" : "");
     if (!goes_back && kind[0] == 'w' && place.base)
@@ -765,8 +761,7 @@ random_program(const struct random_request *request)
     program.has_locks =
         program.theme == THEME_LOCKS ||
         (program.theme != THEME_PROMISES && one_in(&program, 4));
-    program.has_fetches = one_in(&program, 2);
-    program.has_stacks = !program.has_fetches && one_in(&program, 2);
+    program.has_stacks = one_in(&program, 4);
     add_line(&program, "#vmtrace 1");
     add_line(&program, "0 file disk %dK disk cached", FILE_PAGES * 4);
     add_line(&program, "0 file shm %dK shmem", FILE_PAGES * 4);

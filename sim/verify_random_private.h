@@ -55,8 +55,7 @@ struct program {
     enum theme theme;
     bool has_files;  // of memory that is not private and anonymous
     bool has_locks;
-    bool has_fetches;
-    bool has_stacks;  // mappings that grow down, never with fetches
+    bool has_stacks;  // mappings that grow down
 };
 
 static inline uint64_t

@@ -251,10 +251,10 @@ look_beyond_file(struct program *program)
     g_autofree char *flags = g_strdup_printf(
         "%s,off=%dK", any_file_mapping(program), (FILE_PAGES - 4) * 4);
 
-    map_at(program, base, 8, program->has_fetches ? "rwx" : "rw-", flags);
+    map_at(program, base, 8, one_in(program, 2) ? "rwx" : "rw-", flags);
     touch_at(program, 'r', page_at(base, 2), 4);
     touch_at(program, 'w', page_at(base, 2), 4);
-    if (program->has_fetches)
+    if (one_in(program, 2))
         touch_at(program, 'x', page_at(base, 3), 2);
     if (one_in(program, 2))
         say(program, "madvise 0x%" PRIx64 " 32K populate-%s", base,
@@ -298,19 +298,23 @@ share_pages(struct program *program)
     remember_address(program, base);
 }
 
+/* Also where they must not be executed: they come in all the same. */
 static void
 fetch_pages(struct program *program)
 {
+    static const char *const prots[] = {"r-x", "rwx", "--x",
+                                        "rw-", "r--", "-w-"};
     uint64_t base = any_window_range(program, 4);
     g_autofree char *file =
         g_strdup_printf("%s,off=%" PRIu64 "K", any_file_mapping(program),
                         4 * below(program, FILE_PAGES - 4));
 
-    map_at(program, base, 4, one_in(program, 2) ? "r-x" : "rwx",
+    map_at(program, base, 4, prots[below(program, G_N_ELEMENTS(prots))],
            program->has_files && one_in(program, 2) ? file : "anon,private");
     if (one_in(program, 2))
         touch_at(program, 'r', base, 2);
     touch_at(program, 'x', base, 4);
+    touch_at(program, one_in(program, 2) ? 'w' : 'x', base, 4);
 }
 
 static void
@@ -479,7 +483,6 @@ enum need {
     NEEDS_FILES,
     NEEDS_NO_FILES,
     NEEDS_LOCKS,
-    NEEDS_FETCHES,
     NEEDS_TASKS,
     NEEDS_PROMISES,
     NEEDS_CROWD,
@@ -497,8 +500,6 @@ has(const struct program *program, enum need need)
         return !program->has_files;
     case NEEDS_LOCKS:
         return program->has_locks;
-    case NEEDS_FETCHES:
-        return program->has_fetches;
     case NEEDS_TASKS:
         return program->theme == THEME_TASKS;
     case NEEDS_PROMISES:
@@ -527,6 +528,7 @@ random_scene(struct program *program)
         {1, populate_guards, NEEDS_NOTHING},
         {1, block_heap, NEEDS_NOTHING},
         {2, share_pages, NEEDS_NOTHING},
+        {1, fetch_pages, NEEDS_NOTHING},
         {1, overflow_file, NEEDS_NOTHING},
         {1, look_beyond_file, NEEDS_FILES},
         {1, remap_file, NEEDS_FILES},
@@ -534,7 +536,6 @@ random_scene(struct program *program)
         {12, move_border, NEEDS_LOCKS},
         {8, lock_too_much, NEEDS_LOCKS},
         {10, remap_locked_file, NEEDS_LOCKS},
-        {1, fetch_pages, NEEDS_FETCHES},
         {8, give_up_root, NEEDS_TASKS},
         {20, promise_too_much, NEEDS_PROMISES},
         {20, crowd_in, NEEDS_CROWD},

@@ -17,7 +17,8 @@
  *   write, neither     present: reuse          reuse            file
  *                      absent:  hit (another task was faster)
  *
- * and `segv` where nothing is mapped or the access is not allowed.
+ * and `segv` where nothing is mapped or the access is not allowed; a fetch that
+ * is not allowed may have brought its page in before, with a fault of its own.
  *
  * The walk is done twice: first to count, then to write, so that the totals
  * stand in the header.  Not known from the recording: signals, limits (the
@@ -214,19 +215,30 @@ exec(struct import *import, uint32_t index)
 
 /* ---- touches ---- */
 
+static bool
+is_permitted(const struct import_piece *piece, const struct perf_record *fault)
+{
+    if (fault->arg[1] & PERF_FAULT_WRITE)
+        return piece->prot & TRACE_PROT_WRITE;
+    if (fault->arg[1] & PERF_FAULT_EXECUTE)
+        return piece->prot & TRACE_PROT_EXEC;
+    return piece->prot != 0;
+}
+
+/* A fetch where other accesses are permitted: it may bring the page in. */
+static bool
+is_bad_fetch(const struct import_piece *piece, const struct perf_record *fault)
+{
+    return piece && !piece->is_guard && piece->prot != 0 &&
+           (fault->arg[1] & PERF_FAULT_EXECUTE) && !is_permitted(piece, fault);
+}
+
+/* How the kernel brought the page. */
 static enum trace_outcome
-outcome_of(const struct import_piece *piece, const struct perf_record *fault)
+answer_of(const struct import_piece *piece, const struct perf_record *fault)
 {
     bool is_write = fault->arg[1] & PERF_FAULT_WRITE;
     bool is_present = fault->arg[1] & PERF_FAULT_PRESENT;
-    bool is_execute = fault->arg[1] & PERF_FAULT_EXECUTE;
-    if (!piece)
-        return fault->cleared ? TRACE_OUTCOME_FRESH : TRACE_OUTCOME_SEGV;
-    bool allowed = is_write     ? piece->prot & TRACE_PROT_WRITE
-                   : is_execute ? piece->prot & TRACE_PROT_EXEC
-                                : piece->prot != 0;
-    if (!allowed || piece->is_guard)
-        return TRACE_OUTCOME_SEGV;
     if (piece->is_shared)
         return TRACE_OUTCOME_FILE;
     if (fault->cleared)
@@ -240,6 +252,16 @@ outcome_of(const struct import_piece *piece, const struct perf_record *fault)
     return is_present ? TRACE_OUTCOME_REUSE : TRACE_OUTCOME_HIT;
 }
 
+static enum trace_outcome
+outcome_of(const struct import_piece *piece, const struct perf_record *fault)
+{
+    if (!piece)
+        return fault->cleared ? TRACE_OUTCOME_FRESH : TRACE_OUTCOME_SEGV;
+    if (!is_permitted(piece, fault) || piece->is_guard)
+        return TRACE_OUTCOME_SEGV;
+    return answer_of(piece, fault);
+}
+
 static void
 count_fault(struct import *import, const struct import_piece *piece,
             const struct perf_record *fault, enum trace_outcome outcome)
@@ -247,6 +269,28 @@ count_fault(struct import *import, const struct import_piece *piece,
     import->totals.faults[outcome]++;
     if (outcome == TRACE_OUTCOME_FILE && piece->is_shmem)
         import->totals.shmem_clears += fault->filled;
+}
+
+/*
+ * A fetch that is not permitted faults twice where the page was absent: it is
+ * brought in, then refused.  That is one touch.  Whether the fault was such a
+ * touch's second.
+ */
+static bool
+ends_bad_fetch(struct import *import, struct import_task *task,
+               const struct import_piece *piece,
+               const struct perf_record *fault, uint64_t address)
+{
+    bool is_bad = is_bad_fetch(piece, fault);
+    bool is_present = fault->arg[1] & PERF_FAULT_PRESENT;
+    bool is_second = is_bad && is_present && task->bad_fetch == address;
+
+    task->bad_fetch = is_bad && !is_present ? address : 0;
+    if (task->bad_fetch)
+        count_fault(import, piece, fault, answer_of(piece, fault));
+    else
+        count_fault(import, piece, fault, outcome_of(piece, fault));
+    return is_second;
 }
 
 static void
@@ -271,8 +315,8 @@ touch(struct import *import, const struct perf_record *record)
         .last_ns = MAX(record->time_ns, record->arg[2]),
         .outcome = outcome_of(piece, record),
     };
-    count_fault(import, piece, record, next.outcome);
-    import_touch(import, task, &next);
+    if (!ends_bad_fetch(import, task, piece, record, address))
+        import_touch(import, task, &next);
 }
 
 /* ---- the walk ---- */

@@ -43,6 +43,7 @@ struct import_task {
     uint32_t id;  // in the trace
     struct import_space *space;
     struct import_time time;
+    uint64_t bad_fetch;  // page of a fetch that is about to be refused, or 0
 };
 
 struct import_totals {

@@ -223,6 +223,32 @@ START_TEST(an_allocation_says_what_a_fault_did)
 }
 END_TEST
 
+/* The first exception brings the page in, the second refuses it: one touch.
+ * What is there already is refused at once. */
+START_TEST(a_fetch_that_is_not_allowed_is_one_touch)
+{
+    assert_imports(
+        IMAGE
+        MMAP("000000200", "000000210", "000000220", "0x20000", "0x22",
+             "0x7ffff7fd0000")
+        FAULT("000000300", "0x7ffff7fd0123", "0x14")
+        FAULT("000000310", "0x7ffff7fd0123", "0x15")
+        FAULT("000000320", "0x7ffff7fd1000", "0x14")
+        FAULT("000000330", "0x7ffff7fd1000", "0x15")
+        FAULT("000000340", "0x7ffff7fd1000", "0x15")
+        FAULT("000000350", "0x400000", "0x14")
+        FAULT("000000360", "0x7ffff7fd1000", "0x15")
+        FAULT("000000370", "0x10", "0x14"),
+        IMAGE_LINES
+        "@100+20/1 1 mmap anon 128K rw- anon,private = 0x7ffff7fd0000\n"
+        "@200+20/1 1 x anon+0 8K = segv\n"
+        "@240/1 1 x anon+4K 4K = segv\n"
+        "@250/1 1 x my_prog+0 4K = segv\n"
+        "@260/1 1 x anon+4K 4K = segv\n"
+        "@270/1 1 x 0x0 4K = segv\n");
+}
+END_TEST
+
 /* The kernel reports the larger stack before it takes the page. */
 START_TEST(a_stack_grows_in_a_fault)
 {
@@ -672,6 +698,7 @@ main(void)
     tcase_add_test(tests, the_header_names_the_kernel_and_the_totals);
     tcase_add_test(tests, a_command_of_several_lines_is_no_event);
     tcase_add_test(tests, an_allocation_says_what_a_fault_did);
+    tcase_add_test(tests, a_fetch_that_is_not_allowed_is_one_touch);
     tcase_add_test(tests, a_stack_grows_in_a_fault);
     tcase_add_test(tests, a_fault_that_is_refused_and_comes_again_is_one);
     tcase_add_test(tests, touches_join_only_if_nothing_lies_between);
