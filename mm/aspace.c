@@ -138,11 +138,9 @@ mm_destroy(struct mm *mm)
 {
     struct machine *machine = mm->machine;
 
-    maple_finish(mm);
-    for (struct vma *vma = mm->first, *next; vma; vma = next) {
+    for (struct vma *vma = vma_tree_dissolve(mm), *next; vma; vma = next) {
         next = vma->next;
         zap_vma_range(vma, vma->start, vma->end, ZAP_UNMAP);
-        vma_tree_remove(mm, vma);
         vma_destroy(vma);
     }
     mm_unaccount(mm, mm->accounted_pages);

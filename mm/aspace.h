@@ -10,6 +10,7 @@
 #include "mm/merge.h"
 #include "mm/pagetable.h"
 #include "mm/vma.h"
+#include "mm/vma_btree.h"
 
 struct machine;
 struct task;
@@ -25,7 +26,9 @@ struct mm {
     uint32_t id;             // 1-based, order of creation
     uint32_t user_count;     // tasks (a vfork child counts)
 
-    struct vma *root, *first, *last;
+    struct vma *first, *last;
+    struct vma_btree btree;
+    struct vma *rb_root;    // where an axis wants a red-black tree
     struct vma *vma_cache;  // mmap_cache: last find, or NULL
     uint32_t map_count;
     struct maple maple;  // the same VMAs, where an axis wants it

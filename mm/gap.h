@@ -34,7 +34,8 @@ struct gap_state {
 
 struct gap_ops {
     const char *name;
-    bool needs_maple;  // searches the maple tree (mm/maple.h)
+    bool needs_rbtree;  // searches the red-black tree (mm/vma_rbtree.h)
+    bool needs_maple;   // searches the maple tree (mm/maple.h)
 
     /* An address where request.length bytes are free, or GAP_NONE.  Bottom-up
      * searches [unmapped_base, task_size); top-down [PAGE_BYTES, mmap_base)

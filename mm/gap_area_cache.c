@@ -15,6 +15,7 @@
 #include "mm/aspace.h"
 #include "mm/gap_private.h"
 #include "mm/machine.h"
+#include "mm/vma_walk.h"
 
 static uint64_t
 search_up(struct mm *mm, uint64_t length)
@@ -30,29 +31,24 @@ search_up(struct mm *mm, uint64_t length)
     return addr;
 }
 
-/* Try the area below the cache, then the one below each VMA in the way.  A
- * step may pass several VMAs that are smaller than the request, so there is
- * no shortcut to the number of steps. */
+/* Try the area below the cache, then the one below each VMA in the way. */
 static uint64_t
 walk_down(struct mm *mm, uint64_t length)
 {
-    uint64_t end = mm->gap.cache, found = GAP_NONE, probe_count = 0;
+    struct vma_walk walk = {.length = length, .end = mm->gap.cache};
 
-    while (end >= PAGE_BYTES + length && found == GAP_NONE) {
-        uint64_t addr = end - length;
-        const struct vma *vma = vma_find_quiet(mm, addr);
+    if (walk.end < PAGE_BYTES + length)
+        return GAP_NONE;
+    if (!vma_find_quiet(mm, walk.end - length))
+        return walk.end - length;  // above all VMAs: the cache stays
 
-        if (!vma) {
-            found = addr;  // above all VMAs: the cache stays
-        } else if (end <= vma_start_gap(vma)) {
-            found = mm->gap.cache = addr;
-        } else {
-            probe_count++;
-            end = vma_start_gap(vma);
-        }
-    }
-    gap_probed(mm, probe_count);
-    return found;
+    bool is_free = vma_walk_down(&mm->btree, &walk);
+
+    gap_probed(mm, walk.step_count);
+    if (!is_free)
+        return GAP_NONE;
+    mm->gap.cache = walk.end - length;
+    return mm->gap.cache;
 }
 
 static uint64_t

@@ -21,6 +21,7 @@
 #include "mm/aspace.h"
 #include "mm/gap_private.h"
 #include "mm/machine.h"
+#include "mm/vma_walk.h"
 
 #define HOLE_UNKNOWN UINT64_MAX  // larger than any request
 
@@ -61,22 +62,21 @@ is_free_below(struct mm *mm, uint64_t end, uint64_t length,
     return false;
 }
 
-/* A step may pass several VMAs that are smaller than the request, so there is
- * no shortcut to the number of steps. */
 static uint64_t
 walk_down(struct mm *mm, uint64_t length)
 {
-    const struct vma *vma;
-    uint64_t end;
+    struct vma_walk walk = {.length = length, .end = mm->mmap_base};
 
-    for (end = mm->mmap_base; end >= PAGE_BYTES + length;
-         end = vma_start_gap(vma)) {
-        if (is_free_below(mm, end, length, &vma))
-            return end - length;
-        if (end - length + mm->gap.hole < vma_start_gap(vma))
-            mm->gap.hole = vma_start_gap(vma) - (end - length);
-    }
-    return GAP_NONE;
+    if (walk.end < PAGE_BYTES + length)
+        return GAP_NONE;
+    if (!vma_find_quiet(mm, walk.end - length))
+        return walk.end - length;
+
+    bool is_free = vma_walk_down(&mm->btree, &walk);
+
+    gap_probed(mm, walk.step_count);
+    mm->gap.hole = MAX(mm->gap.hole, walk.hole);
+    return is_free ? walk.end - length : GAP_NONE;
 }
 
 static uint64_t

@@ -83,7 +83,7 @@ static const struct vma *
 lowest_gap(const struct mm *mm, const struct window *window,
            uint64_t *probe_count)
 {
-    const struct vma *vma = mm->root;
+    const struct vma *vma = mm->rb_root;
     bool is_new = true;
 
     ++*probe_count;
@@ -115,7 +115,7 @@ static const struct vma *
 highest_gap(const struct mm *mm, const struct window *window,
             uint64_t *probe_count)
 {
-    const struct vma *vma = mm->root;
+    const struct vma *vma = mm->rb_root;
     bool is_new = true;
 
     ++*probe_count;
@@ -158,7 +158,7 @@ search_up(struct mm *mm, uint64_t length)
 
     if (window.high - length < window.low)
         return GAP_NONE;
-    if (mm->root)
+    if (mm->rb_root)
         above = lowest_gap(mm, &window, &probe_count);
     gap_probed(mm, probe_count);
     if (above)
@@ -179,7 +179,7 @@ search_down(struct mm *mm, uint64_t length)
         return GAP_NONE;
     if (end_of_all(mm) <= window.high - length)
         return window.high - length;
-    if (mm->root)
+    if (mm->rb_root)
         above = highest_gap(mm, &window, &probe_count);
     gap_probed(mm, probe_count);
     return above ? MIN(vma_start_gap(above), window.high) - length : GAP_NONE;
@@ -199,5 +199,6 @@ rb_search(struct mm *mm, const struct gap_request *request)
 
 const struct gap_ops gap_rb_gap = {
     .name = "rb-gap",
+    .needs_rbtree = true,
     .search = rb_search,
 };

@@ -1,18 +1,21 @@
 /*
- * VMAs and the tree that holds them.
+ * VMAs and the trees that hold them.
  *
- * One red-black tree per address space, augmented with the largest gap below
- * a VMA (what Linux 3.8 added) and the number of VMAs in a subtree; the count
- * answers "how many VMAs would a linear walk have visited" in O(log n), so a
- * slow policy costs simulated work, not host time.  VMAs are also linked in
- * address order.
+ * Every address space has a B+tree that knows how many VMAs lie before one and
+ * which gap is large enough; it answers "how many VMAs would a linear walk have
+ * visited" in O(log n), so a slow policy costs simulated work, not host time.
+ * VMAs are also linked in address order.  Beside it are kept the trees of the
+ * simulated kernel whose shapes are asked for: red-black and maple.
  *
  * Invariants (vma_tree_validate):
  *   V1  VMAs are sorted, disjoint, non-empty and page aligned.
- *   V2  The list and the in-order walk of the tree agree.
+ *   V2  The list and the in-order walks of the trees agree.
  *   V3  Red-black: root black, no red child of red, equal black heights.
- *   V4  subtree_gap and subtree_count are what their definition says.
+ *   V4  What a node of the B+tree knows of its VMAs, and subtree_gap of the
+ *       red-black tree where gap=rb-gap searches, is true.
  *   V5  mm.map_count is the number of VMAs.
+ *   V6  What a node remembers of walks through it (mm/vma_walk.h) is what a
+ *       walk would come to now.
  */
 #pragma once
 
@@ -64,9 +67,9 @@ struct vma {
                         // has a shmem file of its own)
 
     struct vma *prev, *next;  // address order
-    struct vma *left, *right, *parent;
-    uint64_t subtree_gap;    // bytes: largest gap below a VMA of the subtree
-    uint32_t subtree_count;  // VMAs in the subtree
+
+    struct vma *left, *right, *parent;  // mm/vma_rbtree.h
+    uint64_t subtree_gap;  // bytes: largest gap below a VMA of the subtree
     bool is_red;
 
     /* Anon identity (mm/anon.c): facts of the core, whatever rmap makes of
@@ -103,6 +106,8 @@ vma_is_anon(const struct vma *vma)
 /* Start of the VMA with the room that must stay free below it: the stack
  * guard gap of a VM_GROWSDOWN VMA, or a guard made by guard=gap. */
 uint64_t vma_start_gap(const struct vma *vma);
+/* Free bytes below that, down to the VMA before. */
+uint64_t vma_gap_below(const struct vma *vma);
 
 /* Lowest VMA with end > addr, or NULL.  Charges the lookup as the `vma-index`
  * axis says, through mm.vma_cache where that has a cache. */
@@ -120,6 +125,8 @@ void vma_tree_insert(struct mm *mm, struct vma *vma);
 void vma_tree_remove(struct mm *mm, struct vma *vma);
 /* Remove a VMA whose range a neighbour is resized over next. */
 void vma_tree_remove_merged(struct mm *mm, struct vma *vma);
+/* Unlink all VMAs at once; the first one, of the list that they still are. */
+struct vma *vma_tree_dissolve(struct mm *mm);
 /* Cut a linked VMA: `part`, not linked yet, gets its own range, one end of the
  * VMA's, which keeps the rest. */
 void vma_tree_cut(struct mm *mm, struct vma *vma, struct vma *part);

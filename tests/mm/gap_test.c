@@ -228,7 +228,7 @@ trial_snapshot(struct trial *trial)
     }
     trial->model.vmas = (const struct model_vma *)(void *)trial->vmas->data;
     trial->model.count = trial->vmas->len;
-    trial->model.root = trial->bare.mm->root;
+    trial->model.root = trial->bare.mm->rb_root;
     trial->model.maple_root = trial->bare.mm->maple.root;
 }
 
@@ -465,7 +465,8 @@ search_both(struct mm *mm, const struct gap_request *request)
 /* Index: architecture, then layout. */
 START_TEST(linear_and_rb_gap_find_the_same_addresses)
 {
-    const struct gap_ops both = {.name = "both", .search = search_both};
+    const struct gap_ops both = {
+        .name = "both", .needs_rbtree = true, .search = search_both};
     struct gap_model_ops ops = gap_models[0];
 
     ops.policy = &both;

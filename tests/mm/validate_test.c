@@ -87,7 +87,9 @@ on_list(const struct scene *scene)
 static void
 a1(struct scene *scene)
 {
-    scene->parent->mm->last->end += PAGE_BYTES;
+    struct vma *last = scene->parent->mm->last;
+
+    vma_tree_resize(last->mm, last, last->start, last->end + PAGE_BYTES);
 }
 
 static void

@@ -148,7 +148,7 @@ START_TEST(the_shape_is_that_of_the_textbook)
 
     for (unsigned i = 1; i <= 6; i++)
         vma[i] = bare_mm_map(&bare, PAGES(i), PAGES(i + 1));
-    ck_assert_ptr_eq(bare.mm->root, vma[2]);
+    ck_assert_ptr_eq(bare.mm->rb_root, vma[2]);
     ck_assert_ptr_eq(vma[2]->left, vma[1]);
     ck_assert_ptr_eq(vma[2]->right, vma[4]);
     ck_assert_ptr_eq(vma[4]->left, vma[3]);
@@ -254,40 +254,68 @@ break_list(struct mm *mm)
 static void
 break_tree(struct mm *mm)
 {
-    struct vma *left = mm->root->left;
+    struct vma *left = mm->rb_root->left;
 
-    mm->root->left = mm->root->right;
-    mm->root->right = left;
+    mm->rb_root->left = mm->rb_root->right;
+    mm->rb_root->right = left;
 }
 
 static void
 break_parent(struct mm *mm)
 {
-    mm->last->parent = mm->root;
+    mm->last->parent = mm->rb_root;
 }
 
 static void
 break_red(struct mm *mm)
 {
-    mm->root->is_red = true;
+    mm->rb_root->is_red = true;
 }
 
 static void
 break_black_height(struct mm *mm)
 {
-    mm->root->left->is_red = !mm->root->left->is_red;
+    mm->rb_root->left->is_red = !mm->rb_root->left->is_red;
 }
 
 static void
 break_subtree_gap(struct mm *mm)
 {
-    mm->root->subtree_gap += PAGE_BYTES;
+    mm->rb_root->subtree_gap += PAGE_BYTES;
 }
 
 static void
-break_subtree_count(struct mm *mm)
+break_count_of_leaf(struct mm *mm)
 {
-    mm->last->subtree_count++;
+    mm->btree.root->vma_count[0]--;
+}
+
+static void
+break_gap_of_leaf(struct mm *mm)
+{
+    mm->btree.root->gap[0] += PAGE_BYTES;
+}
+
+static void
+break_end_of_leaf(struct mm *mm)
+{
+    mm->btree.root->end[0] += PAGE_BYTES;
+}
+
+static void
+break_room(struct mm *mm)
+{
+    mm->first->gap_below_bytes = PAGE_BYTES;
+}
+
+static void
+break_order_in_leaf(struct mm *mm)
+{
+    struct vma_node *leaf = mm->btree.root->child[0];
+    struct vma *vma = leaf->vma[0];
+
+    leaf->vma[0] = leaf->vma[1];
+    leaf->vma[1] = vma;
 }
 
 static void
@@ -310,7 +338,9 @@ static const struct {
     {"V1", break_emptiness},   {"V2", break_list},
     {"V2", break_tree},        {"V2", break_parent},
     {"V3", break_red},         {"V3", break_black_height},
-    {"V4", break_subtree_gap}, {"V4", break_subtree_count},
+    {"V4", break_subtree_gap}, {"V4", break_count_of_leaf},
+    {"V4", break_gap_of_leaf}, {"V4", break_end_of_leaf},
+    {"V4", break_room},        {"V2", break_order_in_leaf},
     {"V5", break_map_count},   {"V5", break_map_count_downwards},
 };
 
@@ -326,19 +356,21 @@ demand_name(const gchar *domain, GLogLevelFlags level, const gchar *message,
         _exit(EXIT_FAILURE);
 }
 
+/* Enough for an inner node. */
 static struct bare_mm
-ten_vmas(void)
+forty_vmas(void)
 {
     struct bare_mm bare = bare_mm_create(&arch_i386);
 
-    for (unsigned i = 1; i <= 10; i++)
+    bare_mm_set_gap(&bare, &gap_rb_gap);
+    for (unsigned i = 1; i <= 40; i++)
         bare_mm_map(&bare, PAGES(4 * i), PAGES(4 * i + 2));
     return bare;
 }
 
 START_TEST(validation_names_the_broken_invariant)
 {
-    struct bare_mm bare = ten_vmas();
+    struct bare_mm bare = forty_vmas();
 
     vma_tree_validate(bare.mm);
     g_log_set_default_handler(demand_name, (gpointer)corruptions[_i].invariant);
@@ -349,7 +381,7 @@ END_TEST
 
 START_TEST(an_overlapping_vma_is_a_programming_error)
 {
-    struct bare_mm bare = ten_vmas();
+    struct bare_mm bare = forty_vmas();
 
     g_log_set_default_handler(demand_name, (gpointer) "start");
     bare_mm_map(&bare, PAGES(5), PAGES(7));
@@ -358,7 +390,7 @@ END_TEST
 
 START_TEST(resizing_over_a_neighbour_is_a_programming_error)
 {
-    struct bare_mm bare = ten_vmas();
+    struct bare_mm bare = forty_vmas();
 
     g_log_set_default_handler(demand_name, (gpointer) "start");
     vma_tree_resize(bare.mm, bare.mm->first, PAGES(4), PAGES(9));
