@@ -158,6 +158,18 @@ pages_before(const struct touch *touch, uint64_t addr, uint64_t limit,
     return (uint32_t)MIN(bytes_to_pages(end - addr), max_pages);
 }
 
+/* The same for touches that are all refused, whatever lies between them. */
+static uint32_t
+refused_before(const struct touch *touch, uint64_t addr, uint64_t limit,
+               uint32_t max_pages)
+{
+    if (touch->stride == PAGE_BYTES)
+        return pages_before(touch, addr, limit, max_pages);
+    uint64_t last = MIN(touch->end, limit) - 1;
+    return (uint32_t)MIN((last - touch->next) / touch->stride, max_pages - 1) +
+           1;
+}
+
 /* A stack did not grow down to addr: up to where the answer may be another. */
 static uint64_t
 stack_reach(const struct mm *mm, const struct vma *stack, uint64_t addr)
@@ -187,7 +199,7 @@ refuse(struct touch *touch, uint64_t addr, const struct vma *vma,
     }
     if (limit <= addr)
         limit = addr + PAGE_BYTES;
-    uint32_t pages = pages_before(touch, addr, limit, max_pages);
+    uint32_t pages = refused_before(touch, addr, limit, max_pages);
 
     fault_refused(touch, OUTCOME_SEGV, pages);
 }
@@ -303,7 +315,7 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
     if (touch->next >= touch->end)
         return;
     if (addr >= arch->task_size) {
-        uint32_t pages = pages_before(touch, addr, UINT64_MAX, max_pages);
+        uint32_t pages = refused_before(touch, addr, UINT64_MAX, max_pages);
 
         fault_refused(touch, OUTCOME_SEGV, pages);
         return;

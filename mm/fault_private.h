@@ -82,12 +82,14 @@ touch_content(struct touch *touch, const struct leaf *leaf, uint64_t addr,
 static inline void
 advance(struct touch *touch, uint64_t pages)
 {
-    uint64_t step =
-        touch->stride == PAGE_BYTES ? pages_to_bytes(pages) : touch->stride;
     uint64_t from =
         touch->stride == PAGE_BYTES ? page_floor(touch->next) : touch->next;
+    uint64_t step, next;
 
-    touch->next = from + step < from ? touch->end : from + step;
+    touch->next = __builtin_mul_overflow(touch->stride, pages, &step) ||
+                          __builtin_add_overflow(from, step, &next)
+                      ? touch->end
+                      : next;
 }
 
 static inline void

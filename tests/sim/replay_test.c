@@ -164,6 +164,50 @@ START_TEST(a_touch_beyond_the_last_address_ends)
 }
 END_TEST
 
+/* One by one this would take until tomorrow. */
+START_TEST(strided_touches_of_all_addresses_are_refused_at_once)
+{
+    json_t *result = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 w 0x0 0xffffffffffffffff stride=2M\n"
+                                 "1 w stack-8K 0xffffffffffffffff stride=8K\n");
+    json_int_t all =
+        (INT64_C(1) << 43) + (json_int_t)((UINT64_C(0xfffffffffffff000) -
+                                           UINT64_C(0x7fffffffd000) + 8191) /
+                                          8192);
+
+    ck_assert_int_eq(counter(result, "touch_count"), all);
+    ck_assert_int_eq(counter(result, "fault_fresh_count"), 4 + 1);  // stack
+    ck_assert_int_eq(counter(result, "fault_segv_count"), all - 5);
+    json_decref(result);
+}
+END_TEST
+
+/* What a stride finds is what single touches at its places find. */
+START_TEST(a_stride_meets_what_lies_at_its_places)
+{
+    static const char *const beginning = "#vmtrace 1\n"
+                                         "1 start\n"
+                                         "1 mmap A 256K rw- anon,private\n"
+                                         "1 w A 40K\n"
+                                         "1 mprotect A+64K 36K r--\n"
+                                         "1 munmap A+128K 52K\n";
+    g_autoptr(GString) single = g_string_new(beginning);
+    g_autofree char *strided =
+        g_strconcat(beginning, "1 w A+1 300K stride=5000\n", NULL);
+
+    for (unsigned at = 1; at < 1 + 300 * 1024; at += 5000)
+        g_string_append_printf(single, "1 w A+%u 1\n", at);
+    json_t *a = replay_text(strided);
+    json_t *b = replay_text(single->str);
+    ck_assert_int_gt(counter(a, "fault_segv_count"), 20);
+    ck_assert(json_equal(json_object_get(a, "counters"),
+                         json_object_get(b, "counters")));
+    json_decref(a);
+    json_decref(b);
+}
+END_TEST
+
 START_TEST(remapping_all_of_shared_memory_keeps_its_file)
 {
     json_t *result = replay_text("#vmtrace 1\n"
@@ -611,6 +655,8 @@ main(void)
     tcase_add_test(tcase, lines_of_a_child_that_never_came_to_be_are_skipped);
     tcase_add_test(tcase, lines_of_a_killed_task_are_skipped);
     tcase_add_test(tcase, a_touch_beyond_the_last_address_ends);
+    tcase_add_test(tcase, strided_touches_of_all_addresses_are_refused_at_once);
+    tcase_add_test(tcase, a_stride_meets_what_lies_at_its_places);
     tcase_add_test(tcase, remapping_all_of_shared_memory_keeps_its_file);
     tcase_add_test(tcase, heap_and_stack_always_exist);
     tcase_add_test(tcase, user_time_is_work_and_kernel_time_contains_kwork);
