@@ -122,6 +122,9 @@ machine_create(const struct machine_config *config)
     machine->arch = config->arch;
     machine->kernel = config->kernel;
     machine->policy = config->policy;
+    if (machine->policy.rmap->has_family_per_process &&
+        machine->kernel.anon_fork == ANON_FORK_INHERIT)
+        machine->kernel.anon_fork = ANON_FORK_CLONE;
     machine->sizes = config->arch->is_64bit ? config->kernel.sizes64
                                             : config->kernel.sizes32;
     default_sizes(&machine->sizes, config->arch->is_64bit);

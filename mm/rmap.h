@@ -71,6 +71,8 @@ struct rmap_ops {
     bool chains_file_pages;
     /* merge=flags must also ask for equal identity and linear pgoff. */
     bool needs_linear_vmas;
+    /* A fork gives every VMA a family of its own, under any kernel. */
+    bool has_family_per_process;
 };
 
 extern const struct rmap_ops *const rmap_schemes[];

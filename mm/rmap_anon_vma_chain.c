@@ -168,4 +168,5 @@ const struct rmap_ops rmap_anon_vma_chain = {
     .bytes = chain_bytes,
     .update_charge = CHARGE_rmap_update,
     .needs_linear_vmas = true,
+    .has_family_per_process = true,
 };

@@ -17,7 +17,9 @@
 static struct machine *
 machine_of(enum anon_fork_form form)
 {
-    struct machine_config config = world_config(&rmap_anon_vma_chain, form);
+    struct machine_config config = world_config(
+        form == ANON_FORK_INHERIT ? &rmap_anon_vma : &rmap_anon_vma_chain,
+        form);
 
     return machine_create(&config);
 }

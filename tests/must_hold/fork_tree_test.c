@@ -189,6 +189,30 @@ START_TEST(one_anon_vma_serves_the_whole_tree)
 }
 END_TEST
 
+/* A family for each process, and a link from it to each family of its
+ * ancestors and to its own, whatever the kernel. */
+START_TEST(a_chain_of_families_grows_with_every_generation)
+{
+    static const struct {
+        const char *choices;
+        uint64_t family_bytes, link_bytes;
+    } rows[] = {
+        {"kernel=2.6.38 machine=x86-64", 40, 48},
+        {"kernel=6.18 machine=x86-64", 104, 64},
+        {"kernel=2.6.2 machine=x86-64 rmap=anon-vma-chain", 24, 48},
+        {"kernel=2.6.32 machine=x86-64 rmap=anon-vma-chain", 24, 48},
+    };
+    const struct trace *trace =
+        trace_of_workload("fork-tree --size 64M --levels 5");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++)
+        ck_assert_uint_eq(
+            value_of(result_of(trace, rows[i].choices), "end.rmap_bytes"),
+            PROCESSES * rows[i].family_bytes +
+                (PROCESSES * 5 / 2 + PROCESSES) * rows[i].link_bytes);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -200,6 +224,7 @@ main(void)
     tcase_add_loop_test(tcase, pte_chains_of_32_processes, 0,
                         G_N_ELEMENTS(chains));
     tcase_add_test(tcase, a_chain_grows_by_a_block_for_every_seven);
+    tcase_add_test(tcase, a_chain_of_families_grows_with_every_generation);
     tcase_add_loop_test(tcase, chains_shrink_as_entries_go_in_any_order, 0,
                         ORDER_COUNT * G_N_ELEMENTS(chains));
     tcase_add_loop_test(tcase, one_anon_vma_serves_the_whole_tree, 0, 9);
