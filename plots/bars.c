@@ -265,6 +265,7 @@ write_axes(GString *script, const struct stack *stack)
                            "\nset xrange [0:%.0f * %s / scale]\n"
                            "set yrange [%u.5:0.5]\n"
                            "set format x '%s'\n"
+                           "set xtics add ('0' 0)\n"
                            "unset grid\n"
                            "set grid xtics lc rgb '#dddddd' lw 1 dt 1\n",
                            stack->most, ROOM_FOR_TOTAL, drawn_rows(stack),

@@ -229,7 +229,7 @@ most_probes(const struct line *line)
 }
 
 /* Both axes are logarithmic, so that a slope is an exponent; searches that
- * examine nothing have no place there and are named in the key. */
+ * examine nothing have no place there and stand in the key alone. */
 static void
 write_axes(GString *script, const GPtrArray *lines)
 {
@@ -258,7 +258,8 @@ static const char drawing[] =
     "    (column('line') == i ? column('task_count') : NaN): \\\n"
     "    (column('probes_per_search') > 0 || zeros \\\n"
     "        ? column('probes_per_search') : NaN) \\\n"
-    "    with linespoints ps 1 title name[i]\n"
+    "    with linespoints lt i ps 1 notitle, \\\n"
+    "    for [i=1:|name|] keyentry with linespoints lt i ps 1 title name[i]\n"
     "set output\n";
 
 static void

@@ -60,8 +60,10 @@ static void
 append_source(GString *index, const struct words *words,
               const struct plot_runs *runs)
 {
-    g_autofree char *counts = g_strdup_printf(
-        "%u runs of %u traces, ", runs->runs->len, runs->traces->len);
+    g_autofree char *counts =
+        g_strdup_printf("%u run%s of %u trace%s, ", runs->runs->len,
+                        runs->runs->len == 1 ? "" : "s", runs->traces->len,
+                        runs->traces->len == 1 ? "" : "s");
 
     append(index, words, words->paragraph, counts, runs->name);
     if (*runs->common)

@@ -23,7 +23,7 @@ static const struct {
     const char *after;
 } dimensions[] = {
     {"kernel", "", ""},          {"machine", "", ""},
-    {"ram_bytes", "", " RAM"},   {"cpu_count", "", " CPUs"},
+    {"ram_bytes", "", " RAM"},   {"cpu_count", "", " CPU"},
     {"swap_bytes", "", " swap"}, {"schedule", "", " schedule"},
     {"sysctl.", "", ""},         {"knobs.", "", ""},
     {"policy.", "", ""},         {"seed", "seed ", ""},
@@ -211,8 +211,10 @@ setting_text(size_t dimension, const char *name, const char *value)
     size_t prefix = strlen(dimensions[dimension].name);
     if (dimensions[dimension].name[prefix - 1] == '.')
         return g_strdup_printf("%s=%s", name + prefix, brief);
+    bool is_plural =
+        g_str_has_suffix(name, "_count") && !g_str_equal(brief, "1");
     return g_strconcat(dimensions[dimension].before, brief,
-                       dimensions[dimension].after, NULL);
+                       dimensions[dimension].after, is_plural ? "s" : "", NULL);
 }
 
 static bool

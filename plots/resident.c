@@ -322,6 +322,7 @@ static const char drawing[] =
     "        textcolor rgb '#555555' }\n"
     "    set xlabel x_label[p]\n"
     "    set format x x_tics[p]\n"
+    "    set xtics add ('0' 0)\n"
     "    set ylabel y_label[p]\n"
     "    to = from\n"
     "    while (to < |style| && panel_of[to + 1] == p) { to = to + 1 }\n"

@@ -193,8 +193,24 @@ START_TEST(gap_probes_are_joined_over_sizes_of_a_trace)
     assert_field("out/gap_probes.tsv", 3, "line", "2");
     g_autofree char *script = content("out/gap_probes.gp");
     ck_assert_ptr_nonnull(strstr(script, "set logscale xy"));
-    ck_assert_ptr_nonnull(strstr(script, "500 probes under gap=linear, 10 "
-                                         "under gap=rb-gap"));
+    ck_assert_ptr_nonnull(strstr(script, "500 probes under gap=linear, 0 "
+                                         "under gap=area-cache"));
+    /* A line without a point on logarithmic axes stands in the key. */
+    g_autofree char *picture = content("out/gap_probes.svg");
+    ck_assert_ptr_nonnull(strstr(picture, ">gap=area-cache (0)<"));
+}
+END_TEST
+
+START_TEST(one_is_no_plural_and_nothing_is_no_thousand)
+{
+    draw_well("threads.jsonl", "out", PLOT_SVG);
+
+    g_autofree char *index = content("out/index.md");
+    g_autofree char *picture = content("out/clear_page.svg");
+    ck_assert_ptr_nonnull(strstr(index, "6 runs of 2 traces, "));
+    ck_assert_ptr_nonnull(strstr(picture, ", 1 CPU, "));
+    ck_assert_ptr_nonnull(strstr(picture, ">0<"));
+    ck_assert_ptr_null(strstr(picture, ">0k<"));
 }
 END_TEST
 
@@ -424,6 +440,7 @@ main(void)
     tcase_add_test(tcase, a_refused_run_and_a_lower_bound_are_in_the_index);
     tcase_add_test(tcase, a_picture_without_data_is_left_out_with_a_reason);
     tcase_add_test(tcase, gap_probes_are_joined_over_sizes_of_a_trace);
+    tcase_add_test(tcase, one_is_no_plural_and_nothing_is_no_thousand);
     tcase_add_loop_test(tcase, a_picture_is_of_the_kind_that_was_asked_for, 0,
                         (int)G_N_ELEMENTS(terms));
     tcase_add_test(tcase, two_runs_give_the_same_bytes);
