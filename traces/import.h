@@ -28,7 +28,8 @@ struct import_options {
 bool import_perf(GPtrArray *paths, const struct import_options *options,
                  struct trace_writer *out, GError **error);
 
-/* The same of `strace -f -ttt -T`, with or without -y: calls without touches. */
+/* The same of `strace -f -ttt -T`, with or without -y: calls without touches.
+ */
 bool import_strace(GPtrArray *paths, const struct import_options *options,
                    struct trace_writer *out, GError **error);
 

@@ -20,8 +20,7 @@ copy_text(struct trace_source *source, const char *path,
     bool is_read = lines != NULL;
     while (is_read && !trace_writer_has_failed(writer)) {
         size_t length;
-        bool is_plain;
-        is_read = trace_lines_next(lines, &text, &length, &is_plain);
+        is_read = trace_lines_next(lines, &text, &length);
         if (is_read && !text.start)
             break;
         if (is_read)

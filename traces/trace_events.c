@@ -157,6 +157,13 @@ new_task(struct trace_reader *reader, const struct trace_draft *draft)
     return index;
 }
 
+static void
+exec(struct trace_reader *reader, struct trace_live *task)
+{
+    trace_tasks_exec(task);
+    reader->names_age++;
+}
+
 /* What the event changes for the tasks of the lines below. */
 static void
 apply_to_tasks(struct trace_reader *reader, struct trace_draft *draft)
@@ -169,7 +176,7 @@ apply_to_tasks(struct trace_reader *reader, struct trace_draft *draft)
     else if (draft->new_id != 0)
         event->object = new_task(reader, draft);
     else if (event->op == TRACE_OP_EXEC)
-        trace_tasks_exec(draft->task);
+        exec(reader, draft->task);
     else if (event->op == TRACE_OP_EXIT)
         trace_tasks_exit(draft->task);
     else if (event->op == TRACE_OP_EXIT_GROUP)
@@ -204,6 +211,7 @@ apply_to_names(struct trace_reader *reader, struct trace_draft *draft)
     draft->detail.binds = reader->trace->bindings->len;
     g_array_append_val(reader->trace->bindings, binding);
     trace_names_set(names, name, draft->detail.binds);
+    reader->names_age++;
 }
 
 static void
@@ -239,8 +247,8 @@ note_mark(struct trace_reader *reader, uint32_t name)
 }
 
 /* Lines follow each other, mostly. */
-static void
-note_line(struct trace_reader *reader)
+void
+trace_note_line(struct trace_reader *reader)
 {
     struct trace *trace = reader->trace;
     struct trace_anchor anchor = {trace->event_count, reader->text.line};
@@ -261,7 +269,7 @@ trace_append_event(struct trace_reader *reader, const struct trace_event *event)
         reader->is_any_timed |= has_time;
         reader->is_any_untimed |= !has_time;
     }
-    note_line(reader);
+    trace_note_line(reader);
     reader->trace->op_count[event->op]++;
     reader->trace->event_count++;
 }

@@ -5,35 +5,17 @@
 
 #include <string.h>
 
-enum { BUFFER_BYTES = 512 * 1024 };
+enum { BUFFER_BYTES = 256 * 1024 };
 
 /* The text that is in memory: bytes [next, end) are unread. */
 struct trace_lines {
     struct trace_source *source;
     char *bytes;  // one more than BUFFER_BYTES, for a missing last newline
     size_t next, end;
-    bool is_ascii;  // all of [next, end) is, without a NUL
     bool is_ended;  // nothing follows
     bool lacks_newline;
     struct sha256 digest;  // of the text, if the file is packed
 };
-
-/* True if no byte is NUL or above 0x7f. */
-static bool
-is_plain_ascii(const char *bytes, size_t length)
-{
-    uint64_t high = 0;
-    size_t i = 0;
-    for (; i + 8 <= length; i += 8) {
-        uint64_t chunk;
-        memcpy(&chunk, bytes + i, 8);
-        high |= chunk;
-    }
-    for (; i < length; i++)
-        high |= (unsigned char)bytes[i];
-    return (high & UINT64_C(0x8080808080808080)) == 0 &&
-           !memchr(bytes, 0, length);
-}
 
 /* Move the unread bytes to the front and read on behind them. */
 static bool
@@ -48,7 +30,6 @@ fill(struct trace_lines *lines, GError **error)
     lines->next = 0;
     lines->end = kept + (size_t)got;
     lines->is_ended = got == 0;
-    lines->is_ascii = is_plain_ascii(lines->bytes, lines->end);
     if (trace_source_is_packed(lines->source))
         sha256_update(&lines->digest, lines->bytes + kept, (size_t)got);
     return true;
@@ -65,7 +46,7 @@ place_error(const struct trace_text *text)
 
 bool
 trace_lines_next(struct trace_lines *lines, struct trace_text *text,
-                 size_t *length, bool *is_plain)
+                 size_t *length)
 {
     char *start = lines->bytes + lines->next;
     size_t unread = lines->end - lines->next;
@@ -81,7 +62,6 @@ trace_lines_next(struct trace_lines *lines, struct trace_text *text,
     }
     text->start = start;
     *length = newline ? (size_t)(newline - start) : unread;
-    *is_plain = lines->is_ascii;
     if (*length > TRACE_LINE_BYTES_MAX)
         return trace_text_fail_found(
             text, start + TRACE_LINE_BYTES_MAX, TRACE_ERROR_RANGE,
@@ -93,6 +73,19 @@ trace_lines_next(struct trace_lines *lines, struct trace_text *text,
     start[*length] = '\n';
     lines->next += *length + (newline ? 1 : 0);
     return true;
+}
+
+const char *
+trace_lines_ahead(const struct trace_lines *lines, const char **end)
+{
+    *end = lines->bytes + lines->end;
+    return lines->bytes + lines->next;
+}
+
+void
+trace_lines_skip(struct trace_lines *lines, const char *next)
+{
+    lines->next = (size_t)(next - lines->bytes);
 }
 
 /* A binary file need not have lines, so its first bytes are judged as they
@@ -121,8 +114,7 @@ read_first_line(struct trace_lines *lines, struct trace_text *text)
     }
     text->line = 0;
     size_t length;
-    bool is_plain;
-    return trace_lines_next(lines, text, &length, &is_plain);
+    return trace_lines_next(lines, text, &length);
 }
 
 struct trace_lines *

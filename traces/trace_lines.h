@@ -20,10 +20,15 @@ struct trace_lines *trace_lines_open(struct trace_source *source,
 void trace_lines_close(struct trace_lines *lines);
 
 /* Set text->start to the next line, which ends in a newline; *length is without
- * it.  At the end of the trace text->start is NULL.  *is_plain says that the
- * line is known to hold no NUL and no byte above 0x7f. */
+ * it.  At the end of the trace text->start is NULL. */
 bool trace_lines_next(struct trace_lines *lines, struct trace_text *text,
-                      size_t *length, bool *is_plain);
+                      size_t *length);
+
+/* The bytes behind that line that are in memory, up to *end; and that those
+ * before `next` were whole lines that need not be handed out any more. */
+const char *trace_lines_ahead(const struct trace_lines *lines,
+                              const char **end);
+void trace_lines_skip(struct trace_lines *lines, const char *next);
 
 /* After the end: the digests of the file and of the text, its last newline
  * present. */

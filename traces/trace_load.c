@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum {
-    EVENTS_IN_MEMORY = 1 << 20,
+    EVENTS_IN_MEMORY = 1 << 18,
     SPILLED_EVENTS = 1 << 12,  // that wait to be spilled, then
     SPILL_BYTES = 1 << 20,     // are written at once
 };
@@ -55,11 +55,7 @@ static bool
 spill_events(struct spill *spill, struct trace_reader *reader, GError **error)
 {
     struct trace *trace = reader->trace;
-    for (guint i = 0; i < trace->events->len; i++)
-        vmt_writer_bare_event(
-            spill->writer, trace,
-            &g_array_index(trace->events, struct trace_event, i),
-            trace_event_line(trace, trace->first_event + i));
+    vmt_writer_window(spill->writer, trace);
     trace_empty_window(trace);
     trace->first_event = trace->event_count;
     reader->line_minus_event = UINT64_MAX;  // the next one has an anchor
@@ -103,6 +99,18 @@ spill_clear(struct spill *spill)
     vmt_writer_free(spill->writer);
 }
 
+/* Take the touches that follow, until there are `limit` events. */
+static void
+read_touches(struct trace_reader *reader, struct trace_lines *lines,
+             guint limit)
+{
+    guint count = reader->trace->events->len;
+    const char *end, *next = trace_lines_ahead(lines, &end);
+    if (count < limit)
+        trace_lines_skip(lines,
+                         trace_read_touches(reader, next, end, limit - count));
+}
+
 /* `spill` is NULL when all events are wanted in memory. */
 static bool
 read_lines(struct trace_reader *reader, struct trace_lines *lines,
@@ -112,13 +120,13 @@ read_lines(struct trace_reader *reader, struct trace_lines *lines,
     guint limit = EVENTS_IN_MEMORY;
     for (;;) {
         size_t length;
-        bool is_plain;
-        if (!trace_lines_next(lines, text, &length, &is_plain))
+        if (!trace_lines_next(lines, text, &length))
             return false;
         if (!text->start)
             return !spill || spill_end(spill, reader, text->error);
-        if (!trace_reader_line(reader, length, is_plain))
+        if (!trace_reader_line(reader, length))
             return false;
+        read_touches(reader, lines, spill ? limit : G_MAXUINT);
         if (!spill || reader->trace->events->len < limit)
             continue;
         if (!spill->writer && !spill_begin(spill, text->error))

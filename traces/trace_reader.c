@@ -10,11 +10,29 @@
 
 enum { COMMENT_BYTES_MAX = 64 * 1024 };  // of those kept with the trace
 
+/* True if no byte is NUL or above 0x7f. */
+static bool
+is_plain_ascii(const char *bytes, size_t length)
+{
+    uint64_t high = 0;
+    size_t i = 0;
+    for (; i + 8 <= length; i += 8) {
+        uint64_t chunk;
+        memcpy(&chunk, bytes + i, 8);
+        high |= chunk;
+    }
+    for (; i < length; i++)
+        high |= (unsigned char)bytes[i];
+    return (high & UINT64_C(0x8080808080808080)) == 0 &&
+           !memchr(bytes, 0, length);
+}
+
 static bool
 check_bytes(struct trace_text *text, size_t length)
 {
     const char *bad;
-    if (g_utf8_validate_len(text->start, length, &bad))
+    if (is_plain_ascii(text->start, length) ||
+        g_utf8_validate_len(text->start, length, &bad))
         return true;
     if (*bad == '\0')
         return trace_text_fail_found(text, bad, TRACE_ERROR_SYNTAX, "text",
@@ -108,15 +126,17 @@ read_comment(struct trace_reader *reader, size_t length)
 }
 
 bool
-trace_reader_line(struct trace_reader *reader, size_t length, bool is_plain)
+trace_reader_line(struct trace_reader *reader, size_t length)
 {
     struct trace_text *text = &reader->text;
-    if (!is_plain && !check_bytes(text, length))
+    if (trace_read_touch(reader, length))
+        return true;
+    if (!check_bytes(text, length))
         return false;
     text->at = text->start;
     text->in_list = false;
     if (trace_text_next(text))
-        return trace_read_touch(reader) || trace_read_event(reader);
+        return trace_read_event(reader);
     return *text->start != '#' || read_comment(reader, length);
 }
 
@@ -132,7 +152,13 @@ trace_reader_begin(struct trace_reader *reader, const char *path,
         .mark_names = g_hash_table_new(NULL, NULL),
         .scratch = g_string_new(NULL),
         .line_minus_event = UINT64_MAX,
+        .names_age = 1,
     };
+    for (unsigned i = 0; i < TRACE_OUTCOME_COUNT; i++) {
+        const char *word = trace_outcome_word((enum trace_outcome)i);
+        memcpy(&reader->outcome_words[i], word, strlen(word));
+        reader->outcome_words[i] = GUINT64_FROM_LE(reader->outcome_words[i]);
+    }
     trace_strings_init(&reader->strings, reader->trace->strings);
     trace_strings_add(&reader->strings, "heap", 4);
     trace_strings_add(&reader->strings, "stack", 5);

@@ -236,7 +236,7 @@ read_line(struct trace_writer *writer, const char *line, size_t length)
     struct trace *trace = reader->trace;
     reader->text.line++;
     reader->text.start = line;
-    if (!trace_reader_line(reader, length, /* is_plain = */ false))
+    if (!trace_reader_line(reader, length))
         return;
     if (writer->vmt && trace->events->len > 0)
         vmt_writer_event(writer->vmt, trace,

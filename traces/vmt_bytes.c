@@ -33,13 +33,8 @@ void
 vmt_put_number(GByteArray *out, uint64_t number)
 {
     uint8_t bytes[10];
-    guint length = 0;
-    while (number >= 0x80) {
-        bytes[length++] = (uint8_t)(number | 0x80);
-        number >>= 7;
-    }
-    bytes[length++] = (uint8_t)number;
-    g_byte_array_append(out, bytes, length);
+    const uint8_t *end = vmt_write_number(bytes, number);
+    g_byte_array_append(out, bytes, (guint)(end - bytes));
 }
 
 void

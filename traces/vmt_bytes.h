@@ -90,6 +90,23 @@ const uint8_t *vmt_take_bytes(struct vmt_bytes *bytes, size_t length);
 /* A string without NUL, to be freed; never NULL. */
 char *vmt_take_string(struct vmt_bytes *bytes);
 
+/* Write a number of at most ten bytes; its end is returned. */
+static inline uint8_t *
+vmt_write_number(uint8_t *at, uint64_t number)
+{
+    for (; number >= 0x80; number >>= 7)
+        *at++ = (uint8_t)(number | 0x80);
+    *at++ = (uint8_t)number;
+    return at;
+}
+
+static inline uint8_t *
+vmt_write_difference(uint8_t *at, uint64_t difference)
+{
+    uint64_t sign = 0 - (difference >> 63);
+    return vmt_write_number(at, difference << 1 ^ sign);
+}
+
 void vmt_put_number(GByteArray *out, uint64_t number);
 void vmt_put_string(GByteArray *out, const char *string);
 
@@ -104,13 +121,6 @@ static inline void
 vmt_put_optional(GByteArray *out, uint32_t number)
 {
     vmt_put_number(out, (uint64_t)(uint32_t)(number + 1));
-}
-
-static inline void
-vmt_put_difference(GByteArray *out, uint64_t difference)
-{
-    uint64_t sign = 0 - (difference >> 63);
-    vmt_put_number(out, difference << 1 ^ sign);
 }
 
 /* The checksum of blocks: XXH64 with seed 0. */

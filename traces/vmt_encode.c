@@ -20,9 +20,11 @@
 
 enum {
     PAGE_MASK = (1 << 12) - 1,
-    BUCKETS = 4 * VMT_BLOCK_EVENTS,  // a power of two
-    LENGTHS_MAX = 4,                 // of a family that keeps its shapes
-    NOTE_BYTES = 1 << 20,            // fill a block, too
+    BUCKETS = 4 * VMT_BLOCK_EVENTS,    // a power of two
+    LENGTHS_MAX = 4,                   // of a family that keeps its shapes
+    NOTE_BYTES = 1 << 20,              // fill a block, too
+    LATEST = 256,                      // kinds of events, by hash
+    EVENT_BYTES_MAX = 2 + 5 + 3 * 10,  // with a shape: it, offset, numbers
     NO_SLOT = UINT16_MAX,
 };
 
@@ -48,7 +50,7 @@ struct record {
     uint64_t offset, length, start_ns, duration_ns;
 };
 
-/* The latest event of an op: the next one mostly has its shape. */
+/* The latest event of a kind: the next one mostly has its shape. */
 struct latest {
     struct trace_event event;
     unsigned traits;
@@ -56,8 +58,17 @@ struct latest {
     bool is_known;
 };
 
+/* Words of an event that its shape and length are made of; the others are
+ * offset, start and duration. */
+static const uint8_t shape_words[] = {1, 2, 5, 6, 7};
+
+_Static_assert(offsetof(struct trace_event, address.binding) == 1 * 8 &&
+                   offsetof(struct trace_event, length) == 2 * 8 &&
+                   offsetof(struct trace_event, flags) == 5 * 8,
+               "words of an event");
+
 struct vmt_encoder {
-    struct latest latest[TRACE_OP_COUNT];
+    struct latest latest[LATEST];
     GByteArray *bytes;       // of families
     GArray *families;        // struct family
     GArray *shapes;          // struct shape
@@ -178,26 +189,33 @@ find_shape(struct vmt_encoder *encoder, uint32_t family, uint64_t length)
     }
 }
 
+static struct latest *
+latest_like(struct vmt_encoder *encoder, const struct trace_event *event)
+{
+    uint32_t hash = event->task * 31 + event->op;
+    hash = hash * 31 + event->address.binding;
+    return &encoder->latest[hash * 0x9e3779b1u >> 24 & (LATEST - 1)];
+}
+
 static bool
 has_same_shape(const struct latest *latest, const struct trace_event *event,
                unsigned traits)
 {
-    const struct trace_event *known = &latest->event;
-    return latest->is_known && latest->traits == traits &&
-           known->length == event->length && known->flags == event->flags &&
-           known->task == event->task && known->object == event->object &&
-           known->detail == TRACE_NONE && event->detail == TRACE_NONE &&
-           known->result == TRACE_NONE && event->result == TRACE_NONE &&
-           known->cpu == event->cpu && known->prot == event->prot &&
-           known->address.binding == event->address.binding &&
-           known->address.from_end == event->address.from_end;
+    uint64_t known[sizeof(*event) / 8], words[sizeof(*event) / 8];
+    uint64_t differing = latest->traits ^ traits;
+    memcpy(known, &latest->event, sizeof(known));
+    memcpy(words, event, sizeof(words));
+    for (unsigned i = 0; i < G_N_ELEMENTS(shape_words); i++)
+        differing |= known[shape_words[i]] ^ words[shape_words[i]];
+    return differing == 0 && latest->is_known && event->detail == TRACE_NONE &&
+           event->result == TRACE_NONE;
 }
 
 static uint32_t
 shape_of(struct vmt_encoder *encoder, const struct trace *trace,
          const struct trace_event *event, unsigned traits)
 {
-    struct latest *latest = &encoder->latest[event->op];
+    struct latest *latest = latest_like(encoder, event);
     if (!has_same_shape(latest, event, traits)) {
         guint start = encoder->bytes->len;
         vmt_put_shape(encoder->bytes, trace, event, traits);
@@ -317,11 +335,11 @@ put_shapes(struct vmt_encoder *encoder)
     }
 }
 
-/* Put the shape and the low bytes of the offset that were not predicted; false
- * when five do not suffice. */
-static bool
-put_slot_event(struct vmt_encoder *encoder, struct shape *shape,
-               unsigned offset_shift, uint64_t offset)
+/* Write the shape and the low bytes of the offset that were not predicted, and
+ * return where they end; NULL when five do not suffice. */
+static uint8_t *
+write_slot(uint8_t *at, struct shape *shape, unsigned offset_shift,
+           uint64_t offset)
 {
     uint64_t value = offset >> offset_shift;
     unsigned code = value == shape->value + shape->step ? 0 : 1;
@@ -329,49 +347,75 @@ put_slot_event(struct vmt_encoder *encoder, struct shape *shape,
            ((shape->value ^ value) & ~vmt_offset_mask[code]) != 0)
         code++;
     if (code == 4)
-        return false;
-    uint8_t bytes[2 + sizeof(uint64_t)];
-    guint length = 0;
+        return NULL;
     bool is_short = shape->slot < VMT_SHORT_SLOTS;
-    bytes[length++] =
+    *at++ =
         (uint8_t)((is_short ? shape->slot : VMT_CODE_LONG_SLOT) | code << 6);
     if (!is_short)
-        bytes[length++] = (uint8_t)(shape->slot - VMT_SHORT_SLOTS);
-    for (unsigned i = 0; i < vmt_offset_bytes[code]; i++)
-        bytes[length++] = (uint8_t)(value >> 8 * i);
-    g_byte_array_append(encoder->payload, bytes, length);
+        *at++ = (uint8_t)(shape->slot - VMT_SHORT_SLOTS);
+    uint64_t low = GUINT64_TO_LE(value);
+    memcpy(at, &low, sizeof(low));
     shape->step = value - shape->value;
     shape->value = value;
-    return true;
+    return at + vmt_offset_bytes[code];
 }
 
-static void
-put_record(struct vmt_encoder *encoder, const struct record *record,
-           uint64_t *clock_ns)
+/* Put an event without a shape, behind `at` of the payload; its end is
+ * returned, and as much room behind it as there was. */
+static uint8_t *
+put_full(struct vmt_encoder *encoder, uint8_t *at, const struct record *record)
 {
     GByteArray *out = encoder->payload;
+    const struct shape *shape = shape_at(encoder, record->shape);
+    guint room = out->len - (guint)(at - out->data);
+    g_byte_array_set_size(out, out->len - room);
+    vmt_put_byte(out, VMT_CODE_FULL);
+    put_family(encoder, family_at(encoder, shape->family), 0);
+    vmt_put_number(out, record->length);
+    vmt_put_number(out, record->offset);
+    g_byte_array_set_size(out, out->len + room);
+    return out->data + out->len - room;
+}
+
+static uint8_t *
+put_record(struct vmt_encoder *encoder, uint8_t *at,
+           const struct record *record, uint64_t *clock_ns)
+{
     struct shape *shape = shape_at(encoder, record->shape);
     const struct family *family = family_at(encoder, shape->family);
     if (family->varying != UINT32_MAX)
         shape = shape_at(encoder, family->varying);
-    if (shape->slot != NO_SLOT &&
-        put_slot_event(encoder, shape, vmt_offset_shift(family->traits),
-                       record->offset)) {
-        if (shape->varies)
-            vmt_put_number(out,
-                           record->length >> vmt_length_shift(family->traits));
-    } else {
-        vmt_put_byte(out, VMT_CODE_FULL);
-        put_family(encoder, family, 0);
-        vmt_put_number(out, record->length);
-        vmt_put_number(out, record->offset);
-    }
+    uint8_t *behind =
+        shape->slot == NO_SLOT
+            ? NULL
+            : write_slot(at, shape, vmt_offset_shift(family->traits),
+                         record->offset);
+    if (!behind)
+        behind = put_full(encoder, at, record);
+    else if (shape->varies)
+        behind = vmt_write_number(behind, record->length >>
+                                              vmt_length_shift(family->traits));
     if (!record->has_time)
-        return;
-    vmt_put_difference(out, record->start_ns - *clock_ns);
+        return behind;
+    behind = vmt_write_difference(behind, record->start_ns - *clock_ns);
     *clock_ns = record->start_ns;
     if (family->traits & VMT_HAS_DURATION)
-        vmt_put_number(out, record->duration_ns);
+        behind = vmt_write_number(behind, record->duration_ns);
+    return behind;
+}
+
+static void
+put_records(struct vmt_encoder *encoder)
+{
+    GByteArray *out = encoder->payload;
+    uint64_t clock_ns = 0;
+    guint start = out->len;
+    g_byte_array_set_size(out,
+                          start + encoder->record_count * EVENT_BYTES_MAX + 8);
+    uint8_t *at = out->data + start;
+    for (guint i = 0; i < encoder->record_count; i++)
+        at = put_record(encoder, at, &encoder->records[i], &clock_ns);
+    g_byte_array_set_size(out, (guint)(at - out->data));
 }
 
 static void
@@ -396,15 +440,13 @@ bool
 vmt_encoder_take(struct vmt_encoder *encoder, GByteArray *out,
                  struct vmt_extent *extent)
 {
-    uint64_t clock_ns = 0;
     if (encoder->record_count == 0 && encoder->notes->len == 0)
         return false;
     join_families(encoder);
     choose_slots(encoder);
     put_shapes(encoder);
     guint shape_bytes = encoder->payload->len;
-    for (guint i = 0; i < encoder->record_count; i++)
-        put_record(encoder, &encoder->records[i], &clock_ns);
+    put_records(encoder);
     g_byte_array_append(encoder->payload, encoder->notes->data,
                         encoder->notes->len);
     *extent = (struct vmt_extent){

@@ -139,15 +139,23 @@ vmt_writer_event(struct vmt_writer *writer, const struct trace *trace,
 }
 
 void
-vmt_writer_bare_event(struct vmt_writer *writer, const struct trace *trace,
-                      const struct trace_event *event, uint64_t line)
+vmt_writer_window(struct vmt_writer *writer, const struct trace *window)
 {
-    if (line > writer->line)
-        vmt_encoder_note(writer->encoder, VMT_NOTE_GAP, NULL,
-                         line - writer->line);
-    writer->line = line + 1;
-    vmt_encoder_event(writer->encoder, trace, event, TRACE_SPELLING_CANONICAL);
-    put_block_if_full(writer);
+    const struct trace_anchor *anchor = (const void *)window->anchors->data;
+    const struct trace_anchor *end = anchor + window->anchors->len;
+    for (guint i = 0; i < window->events->len; i++) {
+        uint64_t line = writer->line;
+        if (anchor < end && anchor->event == window->first_event + i)
+            line = anchor++->line;
+        if (line > writer->line)
+            vmt_encoder_note(writer->encoder, VMT_NOTE_GAP, NULL,
+                             line - writer->line);
+        writer->line = line + 1;
+        vmt_encoder_event(writer->encoder, window,
+                          &g_array_index(window->events, struct trace_event, i),
+                          TRACE_SPELLING_CANONICAL);
+        put_block_if_full(writer);
+    }
 }
 
 GArray *

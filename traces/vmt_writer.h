@@ -18,10 +18,9 @@ void vmt_writer_line(struct vmt_writer *writer, const char *line,
 void vmt_writer_event(struct vmt_writer *writer, const struct trace *trace,
                       const struct trace_event *event, const char *line,
                       size_t length);
-/* An event of which the text is not kept, nor what stood between it and the
- * one before but for its line's number. */
-void vmt_writer_bare_event(struct vmt_writer *writer, const struct trace *trace,
-                           const struct trace_event *event, uint64_t line);
+/* All events of a window, of which the text is not kept, nor what stood between
+ * them but for the numbers of their lines. */
+void vmt_writer_window(struct vmt_writer *writer, const struct trace *window);
 
 /* Put the last block; without vmt_writer_end() the file has no tables.  The
  * caller gets struct vmt_extent of all blocks, and where they end. */

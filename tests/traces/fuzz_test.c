@@ -3,6 +3,7 @@
  * survives writing and reading.  Seeded: every run tries the same bytes.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -153,7 +154,92 @@ try_mutated_lines(uint64_t seed)
     check_outcome(trace, message);
 }
 
+static const char *const touches[] = {
+    "1 w A+4K 4K",
+    "1 r A-12345678K 4K",
+    "2 x stack-4K 8192 = zero",
+    "@5+10/2 1 w heap+123456789 4K = fresh",
+    "@12345678901234 2 r A 1T",
+    "2 w a_name.of_many_letters_1+1G 4K = copy",
+    "1 w a_name.of_23_letters__1 4K",
+    "1 mmap a_name.of_23_letters__1 4K rw- anon",
+    "1 r A.1+18446744073709551615 4K",
+    "1 w A+4K 4K = fresh*2,hit*3",
+    "1 mmap A 64K rw- anon",
+    "1 mmap A.1 64K rw- anon",
+    "2 mmap a_name.of_many_letters_1 64K rw- anon",
+    "2 mremap A 64K 1M",
+    "2 exec x",
+    "2 exit",
+    "1 fork 2",
+    "1 vfork 2",
+};
+
+/* A blank before it makes any line one that is not read at once. */
+static struct trace *
+load_indented(const GString *text, char **message)
+{
+    g_autoptr(GString) indented = g_string_new(NULL);
+    for (size_t i = 0; i < text->len; i++) {
+        g_string_append_c(indented, text->str[i]);
+        if (text->str[i] == '\n')
+            g_string_append_c(indented, ' ');
+    }
+    return load_bytes(indented->str, indented->len, message);
+}
+
+/* The message as it would be had the line no blank before it. */
+static char *
+without_indent(const char *message)
+{
+    unsigned line, column;
+    int length;
+    ck_assert_int_eq(
+        sscanf(message, "t.trace:%u:%u%n", &line, &column, &length), 2);
+    return g_strdup_printf("t.trace:%u:%u%s", line, column - 1,
+                           message + length);
+}
+
+static void
+try_touches(uint64_t seed)
+{
+    char *message = NULL, *indented_message = NULL;
+    uint64_t state = seed;
+    g_autoptr(GString) lines = g_string_new(NULL);
+    g_autofree char *blanks = g_strnfill(200, ' ');
+    for (unsigned i = 2 + random_below(&state, 12); i > 0; i--)
+        g_string_append_printf(
+            lines, "%s\n",
+            touches[random_below(&state, G_N_ELEMENTS(touches))]);
+    for (unsigned i = random_below(&state, 3); i > 0; i--)
+        mutate(lines, &state);
+    g_string_prepend(lines,
+                     "#vmtrace 1\n1 start\n1 mmap A 64K rw- anon\n1 fork 2\n");
+    g_string_append_printf(lines, "\n%s\n", blanks);
+    struct trace *fast = load_bytes(lines->str, lines->len, &message);
+    struct trace *slow = load_indented(lines, &indented_message);
+    ck_assert_msg(!fast == !slow, "%s\n%s%s", lines->str, fast ? "" : message,
+                  slow ? "" : indented_message);
+    if (fast)
+        assert_equal_traces(fast, slow);
+    for (uint64_t i = 0; fast && i < fast->event_count; i++)
+        ck_assert_uint_eq(trace_event_line(fast, i), trace_event_line(slow, i));
+    g_autofree char *expected = fast ? NULL : without_indent(indented_message);
+    ck_assert_pstr_eq(message, expected);
+    g_free(message);
+    g_free(indented_message);
+    trace_free(fast);
+    trace_free(slow);
+}
+
 enum { BATCHES = 8, SEEDS_PER_BATCH = 1000 };
+
+START_TEST(touches_read_at_once_are_what_each_line_says)
+{
+    for (unsigned i = 0; i < SEEDS_PER_BATCH; i++)
+        try_touches(i);
+}
+END_TEST
 
 START_TEST(a_mutated_trace_loads_or_is_refused)
 {
@@ -185,6 +271,7 @@ main(void)
 
     tcase_set_timeout(tests, 120);
     tcase_add_loop_test(tests, a_mutated_trace_loads_or_is_refused, 0, BATCHES);
+    tcase_add_test(tests, touches_read_at_once_are_what_each_line_says);
     tcase_add_test(tests, random_bytes_behind_the_first_line_are_refused);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
