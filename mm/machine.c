@@ -15,6 +15,7 @@
 #include "mm/page_alloc.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
+#include "mm/table_memory.h"
 #include "mm/task.h"
 #include "mm/vrange.h"
 
@@ -46,8 +47,7 @@ get_host_memory(struct machine *machine)
                                : host_memory_create();
     machine->pages = host_memory_get_records(
         machine->host_memory, machine->ram_pages * sizeof(struct page));
-    machine->leaf_chunks = g_ptr_array_new();
-    machine->directory_chunks = g_ptr_array_new();
+    machine->table_memory = table_memory_create(machine->host_memory);
 }
 
 static void
@@ -55,14 +55,11 @@ put_host_memory(struct machine *machine)
 {
     bool is_shared = machine->config.host_memory;
 
-    if (is_shared) {
+    table_memory_destroy(machine->table_memory);
+    if (is_shared)
         clear_page_records(machine);
-        table_put_chunks(machine);
-    } else {
+    else
         host_memory_destroy(machine->host_memory);
-    }
-    g_ptr_array_free(machine->leaf_chunks, TRUE);
-    g_ptr_array_free(machine->directory_chunks, TRUE);
 }
 
 static uint64_t
@@ -142,6 +139,7 @@ machine_create(const struct machine_config *config)
 
     machine->files = g_ptr_array_new();
     machine->leaves = g_ptr_array_new();
+    machine->free_leaf_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     machine->families = g_ptr_array_new();
     g_ptr_array_add(machine->families, NULL);
     machine->free_family_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -180,6 +178,7 @@ machine_destroy(struct machine *machine)
     zones_finish(machine);
     g_ptr_array_free(machine->files, TRUE);
     g_ptr_array_free(machine->leaves, TRUE);
+    g_array_free(machine->free_leaf_ids, TRUE);
     g_ptr_array_free(machine->families, TRUE);
     g_array_free(machine->free_family_ids, TRUE);
     g_array_free(machine->uids, TRUE);

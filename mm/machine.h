@@ -21,7 +21,7 @@ struct host_memory;
 struct file;
 struct task;
 struct leaf;
-struct directory;
+struct table_memory;
 struct maple_node;
 struct anon_family;
 struct operation;
@@ -103,10 +103,8 @@ struct machine {
     uint32_t task_created_count;
     GPtrArray *files;              // struct file *, NULL where gone
     GPtrArray *leaves;             // struct leaf * by id, NULL where free
-    struct leaf *free_leaf;        // linked by leaf.next_free
-    GPtrArray *leaf_chunks;        // what leaves are cut from (mm/leaf.c)
-    struct directory *free_directory;  // linked by slot[0]
-    GPtrArray *directory_chunks;       // the same for directories
+    GArray *free_leaf_ids;         // uint32_t
+    struct table_memory *table_memory;  // of leaves and directories
     GPtrArray *families;           // struct anon_family *; [0] is NULL
     GArray *free_family_ids;       // uint32_t
     GArray *uids;                  // uint64_t: holder code - FIRST_UID -> uid

@@ -31,16 +31,70 @@ entry_shift(const struct arch *arch, unsigned level)
 }
 
 static uint32_t
-slot_index(const struct arch *arch, unsigned level, uint64_t addr)
+entry_count(const struct arch *arch, unsigned level)
+{
+    return 1u << arch->level_bits[level];
+}
+
+static uint32_t
+entry_index(const struct arch *arch, unsigned level, uint64_t addr)
 {
     return (uint32_t)(addr >> entry_shift(arch, level)) &
-           ((1u << arch->level_bits[level]) - 1);
+           (entry_count(arch, level) - 1);
+}
+
+/* The address where an entry begins of the directory that covers addr. */
+static uint64_t
+entry_addr(const struct arch *arch, unsigned level, uint64_t addr,
+           uint32_t entry)
+{
+    uint64_t mask = (uint64_t)(entry_count(arch, level) - 1)
+                    << entry_shift(arch, level);
+    uint64_t below = (UINT64_C(1) << entry_shift(arch, level)) - 1;
+
+    return (addr & ~mask & ~below) | (uint64_t)entry
+                                         << entry_shift(arch, level);
 }
 
 static bool
 holds_leaves(const struct arch *arch, unsigned level)
 {
     return level + 2 == arch->level_count;
+}
+
+/* The slots of the directory of leaves for addr may move. */
+static void
+forget_window(struct pagetable *pagetable, uint64_t addr)
+{
+    size_t place =
+        (addr >> pagetable->directory_shift) % PAGETABLE_RECENT_COUNT;
+
+    pagetable->recent[place].count = 0;
+}
+
+static void
+add_child(struct mm *mm, struct directory *directory, unsigned level,
+          uint64_t addr, void *child)
+{
+    const struct arch *arch = mm->pagetable.arch;
+
+    if (holds_leaves(arch, level))
+        forget_window(&mm->pagetable, addr);
+    directory_add(mm->machine->table_memory, directory,
+                  entry_index(arch, level, addr), child,
+                  entry_count(arch, level));
+}
+
+static void
+remove_child(struct mm *mm, struct directory *directory, unsigned level,
+             uint64_t addr)
+{
+    const struct arch *arch = mm->pagetable.arch;
+
+    if (holds_leaves(arch, level))
+        forget_window(&mm->pagetable, addr);
+    directory_remove(mm->machine->table_memory, directory,
+                     entry_index(arch, level, addr));
 }
 
 /* A zeroed frame for a table; PFN_NONE: no memory. */
@@ -79,6 +133,72 @@ leaf_delete(struct mm *mm, struct leaf *leaf)
     leaf_destroy(leaf);
 }
 
+static void free_subtree(struct mm *mm, unsigned level, void *table);
+
+static void
+free_children(struct mm *mm, unsigned level, struct directory *directory)
+{
+    struct table_memory *memory = mm->machine->table_memory;
+
+    for (uint32_t i = 0; (i = directory_next(directory, i)) != UINT32_MAX;
+         i++) {
+        free_subtree(mm, level + 1, directory_child(directory, i));
+        directory_remove(memory, directory, i);
+    }
+}
+
+/* Free a table on `level` and everything below it. */
+static void
+free_subtree(struct mm *mm, unsigned level, void *table)
+{
+    if (level + 1 == mm->pagetable.arch->level_count) {
+        leaf_delete(mm, table);
+        return;
+    }
+    struct directory *directory = table;
+    free_children(mm, level, directory);
+    table_frame_free(mm, directory->pfn);
+    directory_destroy(mm->machine->table_memory, directory);
+}
+
+void
+pagetable_finish(struct mm *mm)
+{
+    struct machine *machine = mm->machine;
+    struct directory *root = mm->pagetable.root;
+
+    if (!root)
+        return;
+    free_children(mm, 0, root);
+    if (mm->pagetable.pgd_object)
+        slab_free(machine, SLAB_PGD, mm->pagetable.pgd_object);
+    else
+        page_free(machine, machine->cpu, root->pfn, 0, 0);
+    directory_destroy(machine->table_memory, root);
+    mm->pagetable.root = NULL;
+}
+
+/* The child of a directory that covers addr, made if it is not there. */
+static void *
+child_alloc(struct mm *mm, struct directory *directory, unsigned level,
+            uint64_t addr)
+{
+    const struct arch *arch = mm->pagetable.arch;
+    void *child = directory_child(directory, entry_index(arch, level, addr));
+
+    if (child)
+        return child;
+    pfn_t pfn = table_frame_alloc(mm);
+    if (pfn_is_none(pfn))
+        return NULL;
+    if (holds_leaves(arch, level))
+        child = leaf_create(mm, addr & ~(leaf_span_bytes(arch) - 1), pfn);
+    else
+        child = directory_create(mm->machine->table_memory, pfn);
+    add_child(mm, directory, level, addr, child);
+    return child;
+}
+
 /* PAE: the user's middle pages come with the PGD. */
 static bool
 preallocate_middle(struct mm *mm)
@@ -86,12 +206,10 @@ preallocate_middle(struct mm *mm)
     struct directory *root = mm->pagetable.root;
 
     for (uint32_t i = 0; i < mm->pagetable.arch->pmd_prealloc; i++) {
-        pfn_t pfn = table_frame_alloc(mm);
+        uint64_t addr = entry_addr(mm->pagetable.arch, 0, 0, i);
 
-        if (pfn_is_none(pfn))
+        if (!child_alloc(mm, root, 0, addr))
             return false;
-        root->slot[i] = directory_create(mm->machine, pfn);
-        root->used_count++;
     }
     return true;
 }
@@ -108,7 +226,6 @@ pagetable_init(struct mm *mm)
         .arch = arch,
         .leaf_shift = entry_shift(arch, level),
         .directory_shift = entry_shift(arch, level) + arch->level_bits[level],
-        .directory_mask = (1u << arch->level_bits[level]) - 1,
         .leaf_mask = leaf_entries(arch) - 1,
     };
     if (arch->pgd_pages) {
@@ -123,68 +240,12 @@ pagetable_init(struct mm *mm)
         if (!mm->pagetable.pgd_object)
             return false;
     }
-    mm->pagetable.root = directory_create(machine, pfn);
+    mm->pagetable.root = directory_create(machine->table_memory, pfn);
     if (!preallocate_middle(mm)) {
         pagetable_finish(mm);
         return false;
     }
     return true;
-}
-
-static void free_subtree(struct mm *mm, unsigned level, void *table);
-
-static void
-free_children(struct mm *mm, unsigned level, struct directory *directory)
-{
-    uint32_t slots = 1u << mm->pagetable.arch->level_bits[level];
-
-    for (uint32_t i = 0; i < slots && directory->used_count; i++) {
-        if (!directory->slot[i])
-            continue;
-        free_subtree(mm, level + 1, directory->slot[i]);
-        directory->slot[i] = NULL;
-        directory->used_count--;
-    }
-}
-
-static void
-forget_directory(struct pagetable *pagetable, const struct directory *directory)
-{
-    for (size_t i = 0; i < PAGETABLE_RECENT_COUNT; i++)
-        if (pagetable->recent[i].directory == directory)
-            pagetable->recent[i].directory = NULL;
-}
-
-/* Free a table on `level` and everything below it. */
-static void
-free_subtree(struct mm *mm, unsigned level, void *table)
-{
-    if (level + 1 == mm->pagetable.arch->level_count) {
-        leaf_delete(mm, table);
-        return;
-    }
-    struct directory *directory = table;
-    free_children(mm, level, directory);
-    forget_directory(&mm->pagetable, directory);
-    table_frame_free(mm, directory->pfn);
-    directory_destroy(mm->machine, directory);
-}
-
-void
-pagetable_finish(struct mm *mm)
-{
-    struct machine *machine = mm->machine;
-    struct directory *root = mm->pagetable.root;
-
-    if (!root)
-        return;
-    free_children(mm, 0, root);
-    if (mm->pagetable.pgd_object)
-        slab_free(machine, SLAB_PGD, mm->pagetable.pgd_object);
-    else
-        page_free(machine, machine->cpu, root->pfn, 0, 0);
-    directory_destroy(machine, root);
-    mm->pagetable.root = NULL;
 }
 
 /* The directory of leaves for addr, or NULL. */
@@ -195,48 +256,40 @@ walk_to_directory(const struct pagetable *pagetable, uint64_t addr)
     struct directory *directory = pagetable->root;
 
     for (unsigned level = 0; directory && !holds_leaves(arch, level); level++)
-        directory = directory->slot[slot_index(arch, level, addr)];
+        directory = directory_child(directory, entry_index(arch, level, addr));
     return directory;
+}
+
+static void
+remember_window(struct pagetable *pagetable, const struct directory *directory,
+                uint64_t addr)
+{
+    const struct arch *arch = pagetable->arch;
+    unsigned level = arch->level_count - 2;
+    size_t place =
+        (addr >> pagetable->directory_shift) % PAGETABLE_RECENT_COUNT;
+    uint64_t start = entry_addr(arch, level, addr, directory->first);
+
+    pagetable->recent[place].slots = directory->slots;
+    pagetable->recent[place].first =
+        (start >> pagetable->leaf_shift) & ((UINT64_C(1) << 48) - 1);
+    pagetable->recent[place].count = directory->count;
 }
 
 struct leaf *
 pagetable_leaf(struct mm *mm, uint64_t addr)
 {
     struct pagetable *pagetable = &mm->pagetable;
-    uint64_t tag = addr >> pagetable->directory_shift;
-    size_t place = tag % PAGETABLE_RECENT_COUNT;
+    struct leaf *leaf = pagetable_recent_leaf(pagetable, addr);
 
-    if (!pagetable->recent[place].directory ||
-        pagetable->recent[place].tag != tag) {
-        struct directory *directory = walk_to_directory(pagetable, addr);
+    if (leaf)
+        return leaf;
+    const struct directory *directory = walk_to_directory(pagetable, addr);
 
-        if (!directory)
-            return NULL;
-        pagetable->recent[place].directory = directory;
-        pagetable->recent[place].tag = tag;
-    }
-    return pagetable_recent_leaf(pagetable, addr);
-}
-
-/* The child of a directory that covers addr, made if it is not there. */
-static void *
-child_alloc(struct mm *mm, struct directory *directory, unsigned level,
-            uint64_t addr)
-{
-    const struct arch *arch = mm->pagetable.arch;
-    void **slot = &directory->slot[slot_index(arch, level, addr)];
-
-    if (*slot)
-        return *slot;
-    pfn_t pfn = table_frame_alloc(mm);
-    if (pfn_is_none(pfn))
+    if (!directory || !directory->count)
         return NULL;
-    if (holds_leaves(arch, level))
-        *slot = leaf_create(mm, addr & ~(leaf_span_bytes(arch) - 1), pfn);
-    else
-        *slot = directory_create(mm->machine, pfn);
-    directory->used_count++;
-    return *slot;
+    remember_window(pagetable, directory, addr);
+    return pagetable_recent_leaf(pagetable, addr);
 }
 
 struct leaf *
@@ -257,8 +310,8 @@ bool
 pagetable_directory_alloc(struct mm *mm, uint64_t addr)
 {
     void *table = mm->pagetable.root;
-    for (unsigned level = 0;
-         table && !holds_leaves(mm->pagetable.arch, level); level++)
+    for (unsigned level = 0; table && !holds_leaves(mm->pagetable.arch, level);
+         level++)
         table = child_alloc(mm, table, level, addr);
     return table;
 }
@@ -268,20 +321,18 @@ copy_shape(struct mm *mm, struct directory *to, const struct directory *from,
            unsigned level, uint64_t addr, uint64_t end)
 {
     const struct arch *arch = mm->pagetable.arch;
-    unsigned shift = entry_shift(arch, level);
-    uint32_t slots = 1u << arch->level_bits[level];
+    uint32_t i = directory_next(from, entry_index(arch, level, addr));
 
-    for (uint32_t i = slot_index(arch, level, addr); i < slots && addr < end;
-         i++) {
-        if (from->slot[i]) {
-            void *child = child_alloc(mm, to, level, addr);
+    for (; i != UINT32_MAX; i = directory_next(from, i + 1)) {
+        addr = MAX(addr, entry_addr(arch, level, addr, i));
+        if (addr >= end)
+            break;
+        void *child = child_alloc(mm, to, level, addr);
 
-            if (!child ||
-                (!holds_leaves(arch, level) &&
-                 !copy_shape(mm, child, from->slot[i], level + 1, addr, end)))
-                return false;
-        }
-        addr = ((addr >> shift) + 1) << shift;
+        if (!child || (!holds_leaves(arch, level) &&
+                       !copy_shape(mm, child, directory_child(from, i),
+                                   level + 1, addr, end)))
+            return false;
     }
     return true;
 }
@@ -295,22 +346,22 @@ pagetable_copy_shape(struct mm *to, const struct mm *from, uint64_t start,
 }
 
 static struct leaf *
-next_leaf_in(const struct arch *arch, struct directory *directory,
+next_leaf_in(const struct arch *arch, const struct directory *directory,
              unsigned level, uint64_t addr, uint64_t end)
 {
-    unsigned shift = entry_shift(arch, level);
-    uint32_t slots = 1u << arch->level_bits[level];
+    uint32_t i = directory_next(directory, entry_index(arch, level, addr));
 
-    for (uint32_t i = slot_index(arch, level, addr); i < slots && addr < end;
-         i++) {
-        void *child = directory->slot[i];
+    for (; i != UINT32_MAX; i = directory_next(directory, i + 1)) {
+        void *child = directory_child(directory, i);
         struct leaf *leaf = child;
 
-        if (child && !holds_leaves(arch, level))
+        addr = MAX(addr, entry_addr(arch, level, addr, i));
+        if (addr >= end)
+            break;
+        if (!holds_leaves(arch, level))
             leaf = next_leaf_in(arch, child, level + 1, addr, end);
         if (leaf)
             return leaf;
-        addr = ((addr >> shift) + 1) << shift;
     }
     return NULL;
 }
@@ -321,6 +372,13 @@ pagetable_next_leaf(struct mm *mm, uint64_t addr, uint64_t end)
     if (addr >= end)
         return NULL;
     return next_leaf_in(mm->pagetable.arch, mm->pagetable.root, 0, addr, end);
+}
+
+static void
+forget_windows(struct pagetable *pagetable)
+{
+    for (size_t i = 0; i < PAGETABLE_RECENT_COUNT; i++)
+        pagetable->recent[i].count = 0;
 }
 
 /* What one freeing of tables may touch. */
@@ -335,24 +393,26 @@ free_tables(struct mm *mm, struct directory *directory, unsigned level,
 {
     const struct arch *arch = mm->pagetable.arch;
     uint64_t entry_bytes = UINT64_C(1) << entry_shift(arch, level);
-    uint32_t slots = 1u << arch->level_bits[level];
     uint64_t first = span->start > base ? span->start - base : 0;
     bool keep = level == 0 && arch->pmd_prealloc;
 
-    for (uint64_t i = first / entry_bytes; i < slots; i++) {
+    if (first / entry_bytes >= entry_count(arch, level))
+        return;
+    for (uint32_t i = (uint32_t)(first / entry_bytes);
+         (i = directory_next(directory, i)) != UINT32_MAX; i++) {
         uint64_t child_base = base + i * entry_bytes;
+        void *child = directory_child(directory, i);
 
         if (child_base >= span->end)
             break;
-        if (!directory->slot[i])
-            continue;
         if (!keep && child_base >= span->floor &&
             child_base + entry_bytes <= span->ceiling) {
-            free_subtree(mm, level + 1, directory->slot[i]);
-            directory->slot[i] = NULL;
-            directory->used_count--;
+            free_subtree(mm, level + 1, child);
+            remove_child(mm, directory, level, child_base);
+            if (!holds_leaves(arch, level))
+                forget_windows(&mm->pagetable);
         } else if (!holds_leaves(arch, level)) {
-            free_tables(mm, directory->slot[i], level + 1, child_base, span);
+            free_tables(mm, child, level + 1, child_base, span);
         }
     }
 }
@@ -383,23 +443,15 @@ leaf_detach(struct mm *mm, struct leaf *leaf)
     const struct arch *arch = mm->pagetable.arch;
     struct directory *directory = walk_to_directory(&mm->pagetable, leaf->base);
 
-    directory->slot[slot_index(arch, arch->level_count - 2, leaf->base)] = NULL;
-    directory->used_count--;
+    remove_child(mm, directory, arch->level_count - 2, leaf->base);
 }
 
 void
 pagetable_free_leaf_if_empty(struct mm *mm, struct leaf *leaf)
 {
-    const struct arch *arch = mm->pagetable.arch;
-    struct directory *directory = mm->pagetable.root;
-    uint64_t base = leaf->base;
-
     if (leaf->used_count)
         return;
-    for (unsigned level = 0; !holds_leaves(arch, level); level++)
-        directory = directory->slot[slot_index(arch, level, base)];
-    directory->slot[slot_index(arch, arch->level_count - 2, base)] = NULL;
-    directory->used_count--;
+    leaf_detach(mm, leaf);
     leaf_delete(mm, leaf);
 }
 
@@ -410,18 +462,16 @@ leaf_attach(struct mm *mm, struct leaf *leaf, uint64_t base)
 {
     const struct arch *arch = mm->pagetable.arch;
     struct directory *directory = mm->pagetable.root;
+    unsigned level = 0;
 
-    for (unsigned level = 0; !holds_leaves(arch, level); level++) {
+    for (; !holds_leaves(arch, level); level++) {
         directory = child_alloc(mm, directory, level, base);
         if (!directory)
             return false;
     }
-    void **slot =
-        &directory->slot[slot_index(arch, arch->level_count - 2, base)];
-    if (*slot)
+    if (directory_child(directory, entry_index(arch, level, base)))
         return false;
-    *slot = leaf;
-    directory->used_count++;
+    add_child(mm, directory, level, base, leaf);
     leaf->base = base;
     return true;
 }
@@ -475,9 +525,10 @@ has_third_level(const struct mm *mm, uint64_t addr)
 {
     const struct arch *arch = mm->pagetable.arch;
     const struct directory *root = mm->pagetable.root;
-    const struct directory *second = root->slot[slot_index(arch, 0, addr)];
+    const struct directory *second =
+        directory_child(root, entry_index(arch, 0, addr));
 
-    return second && second->slot[slot_index(arch, 1, addr)];
+    return second && directory_child(second, entry_index(arch, 1, addr));
 }
 
 /* Kernels that move tables make the second level of the target wherever the
@@ -569,22 +620,40 @@ validate_directory(struct mm *mm, struct directory *directory, unsigned level)
 {
     const struct arch *arch = mm->pagetable.arch;
     uint64_t page_count = level > 0;
-    uint32_t used_count = 0;
 
+    directory_validate(directory, entry_count(arch, level));
     if (level > 0)
         mm_invariant(T5, page_state(page_of(mm->machine, directory->pfn)) ==
                              PAGE_PAGETABLE);
-    for (uint32_t i = 0; i < 1u << arch->level_bits[level]; i++) {
-        if (!directory->slot[i])
-            continue;
-        used_count++;
+    for (uint32_t i = 0; (i = directory_next(directory, i)) != UINT32_MAX;
+         i++) {
+        void *child = directory_child(directory, i);
+
         if (holds_leaves(arch, level))
-            page_count += validate_leaf(mm, directory->slot[i]);
+            page_count += validate_leaf(mm, child);
         else
-            page_count += validate_directory(mm, directory->slot[i], level + 1);
+            page_count += validate_directory(mm, child, level + 1);
     }
-    mm_invariant(T3, used_count == directory->used_count);
     return page_count;
+}
+
+static void
+validate_windows(const struct pagetable *pagetable)
+{
+    for (size_t i = 0; i < PAGETABLE_RECENT_COUNT; i++) {
+        if (pagetable->recent[i].count == 0)
+            continue;
+        uint64_t addr = (uint64_t)pagetable->recent[i].first
+                        << pagetable->leaf_shift;
+        const struct directory *directory = walk_to_directory(pagetable, addr);
+
+        mm_invariant(T3, directory &&
+                             pagetable->recent[i].slots == directory->slots);
+        mm_invariant(T3, entry_index(pagetable->arch,
+                                     pagetable->arch->level_count - 2,
+                                     addr) == directory->first);
+        mm_invariant(T3, pagetable->recent[i].count <= directory->count);
+    }
 }
 
 void
@@ -593,4 +662,5 @@ pagetable_validate(struct mm *mm)
     uint64_t page_count = validate_directory(mm, mm->pagetable.root, 0);
 
     mm_invariant(T4, page_count == mm->pagetable.page_count);
+    validate_windows(&mm->pagetable);
 }

@@ -1,17 +1,19 @@
 /*
  * Page tables with the geometry of the architecture.
  *
- * Upper levels are host directories, one simulated frame each; the lowest
- * level is a leaf: an array of host PTEs (8 bytes whatever the simulated size)
- * and a side record.  All work on ranges goes leaf by leaf, so that a run of
- * pages costs one lookup.
+ * Upper levels are host directories, one simulated frame each, of which the
+ * host keeps only the part in use (directory.h); the lowest level is a leaf: an
+ * array of host PTEs (8 bytes whatever the simulated size) and a side record.
+ * All work on ranges goes leaf by leaf, so that a run of pages costs one
+ * lookup.
  *
  * Host PTE:  bits 0-31 pfn (or payload)   bits 32.. enum pte_bit
  *
  * Invariants (pagetable_validate):
  *   T1  leaf.used_count is the number of entries that are not none.
  *   T2  Every present entry lies in a VMA.
- *   T3  A directory's used_count is the number of its children.
+ *   T3  What lookups remember of a directory of leaves is its window, or the
+ *       part of it that there was when they went through.
  *   T4  pagetable.page_count is the number of leaves and directories below
  *       the root that are frames (VmPTE).
  *   T5  Every frame of a table is PAGE_PAGETABLE.
@@ -19,6 +21,7 @@
 #pragma once
 
 #include "mm/arch.h"
+#include "mm/directory.h"
 
 #include <stddef.h>
 
@@ -53,21 +56,12 @@ pte_make(pfn_t pfn, uint64_t bits)
 }
 
 struct leaf {
-    union {
-        struct mm *mm;
-        struct leaf *next_free;  // of a leaf not in use
-    };
+    struct mm *mm;
     uint64_t base;        // address of entry 0
     uint32_t id;          // index into machine.leaves
     pfn_t pfn;            // the simulated page-table page
     uint32_t used_count;  // entries that are not none
     pte_t pte[];
-};
-
-struct directory {
-    pfn_t pfn;  // PFN_NONE if not a frame of its own
-    uint32_t used_count;
-    void *slot[];  // struct directory, or struct leaf on the last level
 };
 
 #define PAGETABLE_RECENT_COUNT 16
@@ -77,15 +71,15 @@ struct pagetable {
     void *pgd_object;  // slab object where the root is not a frame
     const struct arch *arch;
     uint64_t page_count;  // frames below the root
-    /* Directories of leaves that lookups went through, by their place: nearly
-     * always the next lookup finds its own here. */
+    /* Windows of directories of leaves that lookups went through, by the place
+     * of the directory: nearly always the next lookup finds its own here. */
     struct {
-        struct directory *directory;  // NULL: empty
-        uint64_t tag;                 // address >> directory_shift
+        void **slots;
+        uint64_t first : 48;  // address >> leaf_shift of the first slot
+        uint64_t count : 16;  // slots; 0: nothing remembered
     } recent[PAGETABLE_RECENT_COUNT];
     unsigned leaf_shift;       // bits that a leaf spans
     unsigned directory_shift;  // bits that a directory of leaves spans
-    uint32_t directory_mask;   // entries of such a directory - 1
     uint32_t leaf_mask;        // entries of a leaf - 1
 };
 
@@ -111,11 +105,6 @@ leaf_index(const struct arch *arch, uint64_t addr)
 /* mm/leaf.c: the host object, all entries none; its frame is the caller's. */
 struct leaf *leaf_create(struct mm *mm, uint64_t base, pfn_t pfn);
 void leaf_destroy(struct leaf *leaf);
-/* The same of a directory, with room for the largest level's slots. */
-struct directory *directory_create(struct machine *machine, pfn_t pfn);
-void directory_destroy(struct machine *machine, struct directory *directory);
-/* The machine ends, all its tables are destroyed: host memory for another. */
-void table_put_chunks(struct machine *machine);
 
 /* The root and what comes with it; false: no memory. */
 bool pagetable_init(struct mm *mm);
@@ -125,14 +114,14 @@ void pagetable_finish(struct mm *mm);
 static inline struct leaf *
 pagetable_recent_leaf(const struct pagetable *pagetable, uint64_t addr)
 {
-    uint64_t tag = addr >> pagetable->directory_shift;
-    size_t place = tag % PAGETABLE_RECENT_COUNT;
-    struct directory *directory = pagetable->recent[place].directory;
+    size_t place =
+        (addr >> pagetable->directory_shift) % PAGETABLE_RECENT_COUNT;
+    uint64_t slot =
+        (addr >> pagetable->leaf_shift) - pagetable->recent[place].first;
 
-    if (!directory || pagetable->recent[place].tag != tag)
-        return NULL;
-    return directory
-        ->slot[(addr >> pagetable->leaf_shift) & pagetable->directory_mask];
+    return slot < pagetable->recent[place].count
+               ? pagetable->recent[place].slots[slot]
+               : NULL;
 }
 
 /* Its entry for addr. */

@@ -555,8 +555,9 @@ code_table_pages(const struct mm *mm)
     unsigned levels = mm->machine->arch->level_count - 1;
     unsigned shared = 0;
 
-    while (shared < levels && directory->slot[0]) {
-        directory = directory->slot[0];  // of the last level: a leaf, unused
+    while (shared < levels && directory_child(directory, 0)) {
+        // of the last level: a leaf, unused
+        directory = directory_child(directory, 0);
         shared++;
     }
     return levels - shared;
@@ -574,7 +575,7 @@ special_table_pages(const struct worker *worker, const struct mm *mm)
         if (worker->placed[i] == 0 || slot == last)
             continue;
         last = slot;
-        pages += !mm->pagetable.root->slot[slot];
+        pages += !directory_child(mm->pagetable.root, (uint32_t)slot);
     }
     return pages;
 }

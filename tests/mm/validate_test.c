@@ -172,7 +172,11 @@ t2(struct scene *scene)
 static void
 t3(struct scene *scene)
 {
-    scene->parent->mm->pagetable.root->used_count++;
+    struct pagetable *tables = &scene->parent->mm->pagetable;
+
+    pagetable_leaf(scene->parent->mm, scene->addr);
+    for (size_t i = 0; i < PAGETABLE_RECENT_COUNT; i++)
+        tables->recent[i].first ^= 1;
 }
 
 static void
