@@ -1,6 +1,6 @@
 /*
  * Fetches of instructions: what the fault handler does where nothing may be
- * executed, by kernel and architecture.
+ * executed, by kernel and architecture.  Whose a reused page is.
  */
 #include "eras.h"
 
@@ -200,6 +200,47 @@ START_TEST(the_kernel_does_not_execute_what_it_takes)
 }
 END_TEST
 
+static bool
+go_on(struct leaf *leaf, uint32_t index, void *data)
+{
+    (void)leaf, (void)index, (void)data;
+    return true;
+}
+
+/*
+ * A page that its writer alone maps is kept.  Where processes have families of
+ * their own it moves to the writer's, and nobody looks for it in the brother's
+ * and the parent's mappings any more.
+ */
+START_TEST(a_reused_page_moves_to_its_writers_family_if_there_is_one)
+{
+    struct machine_config config = era_config(ERA_6_18, &arch_x86_64, 64 * MIB);
+
+    config.policy.rmap = _i ? &rmap_anon_vma_chain : &rmap_anon_vma;
+    machine = machine_create(&config);
+    task = start_task(machine, 0);
+    uint64_t addr = map_anon(task, PAGES(2));
+    touch(task, TOUCH_WRITE, addr, PAGES(2));
+    struct task *brother = fork_task(task, 0), *child = fork_task(task, 0);
+    run_call(
+        machine, task,
+        &(struct call){.kind = CALL_MUNMAP, .addr = addr, .length = PAGES(1)});
+    touch(brother, TOUCH_WRITE, addr, PAGES(1));  // a copy of its own
+    touch(child, TOUCH_WRITE, addr, PAGES(1));
+    ck_assert_uint_eq(machine->counters.fault_cow_copy_count, 1);
+    ck_assert_uint_eq(machine->counters.fault_cow_reuse_count, 1);
+
+    const struct leaf *leaf = pagetable_leaf(child->mm, addr);
+    pte_t pte = leaf->pte[leaf_index(machine->arch, addr)];
+    uint64_t before = machine->counters.rmap_visit_count;
+    rmap_walk(machine, page_of(machine, pte_pfn(pte)), go_on, NULL);
+    ck_assert_uint_eq(machine->counters.rmap_visit_count - before, _i ? 1 : 2);
+    run_call(machine, brother, &(struct call){.kind = CALL_EXIT});
+    run_call(machine, child, &(struct call){.kind = CALL_EXIT});
+    end();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -219,5 +260,10 @@ main(void)
                         6);
     tcase_add_test(fetches, the_kernel_does_not_execute_what_it_takes);
     suite_add_tcase(suite, fetches);
+
+    TCase *reuse = tcase_create("reuse");
+    tcase_add_loop_test(
+        reuse, a_reused_page_moves_to_its_writers_family_if_there_is_one, 0, 2);
+    suite_add_tcase(suite, reuse);
     return run_suite(suite);
 }
