@@ -112,6 +112,9 @@ int64_t mm_munlock(struct mm *mm, uint64_t start, uint64_t length);
  * machine.committed_pages and mm.accounted_pages on success. */
 bool mm_account(struct mm *mm, uint64_t pages);
 void mm_unaccount(struct mm *mm, uint64_t pages);
+/* All of a file that stands for shared anonymous memory, as long as it lives
+ * and whatever is mapped of it. */
+bool mm_account_file(const struct mm *mm, struct file *file);
 
 /* mm/vma_ops.c: objects, split, merge.  They keep rmap, anon identity, file
  * lists, accounting and counters right. */

@@ -288,6 +288,8 @@ file_destroy(struct file *file)
                                (pfn_t){file->chunks[chunk][i] - 1});
         g_free(file->chunks[chunk]);
     }
+    mm_assert(machine->committed_pages >= file->accounted_pages);
+    machine->committed_pages -= file->accounted_pages;
     machine->files->pdata[file->id] = NULL;
     g_free(file->chunks);
     g_free(file);

@@ -30,7 +30,8 @@ struct file {
     uint32_t **chunks;    // page index -> pfn + 1, in chunks of 512; sparse
     uint64_t chunk_count;
     uint64_t cached_pages;
-    uint32_t vma_count;  // VMAs that map it
+    uint64_t accounted_pages;  // in machine.committed_pages while it lives
+    uint32_t vma_count;        // VMAs that map it
     struct vma *i_mmap;
 };
 

@@ -337,6 +337,19 @@ reserve(struct mm *mm, uint32_t flags, uint64_t pages,
     return 0;
 }
 
+/* New shared anonymous memory is put on the books by its file. */
+static int
+reserve_file(const struct merge_request *request)
+{
+    struct file *file = request->file;
+    bool is_new =
+        file && file->is_anon_shared && !file->is_pinned && !file->vma_count;
+
+    if (!is_new || (request->flags & VM_NORESERVE))
+        return 0;
+    return mm_account_file(request->mm, file) ? 0 : -ENOMEM;
+}
+
 static void
 unreserve(struct mm *mm, uint32_t flags, uint64_t pages,
           const struct overlap *overlap)
@@ -391,8 +404,10 @@ map_range(struct merge_request *request)
         if (request->flags & VM_ACCOUNT)
             mm_account_again(mm, overlap.accounted_pages);
         overlap = (struct overlap){0};
-        error = insert_range(request);
+        error = reserve_file(request);
     }
+    if (!error)
+        error = insert_range(request);
     if (error)
         unreserve(mm, request->flags, pages, &overlap);
     return error;

@@ -13,6 +13,7 @@
  * Not modelled: reclaimable slab and huge pages in these sums.
  */
 #include "mm/aspace_private.h"
+#include "mm/file.h"
 #include "mm/machine.h"
 #include "mm/page_alloc.h"
 
@@ -158,4 +159,16 @@ mm_unaccount(struct mm *mm, uint64_t pages)
     mm_assert(mm->machine->committed_pages >= pages);
     mm->machine->committed_pages -= pages;
     mm->accounted_pages -= pages;
+}
+
+bool
+mm_account_file(const struct mm *mm, struct file *file)
+{
+    uint64_t pages = bytes_to_pages(file->size_bytes);
+
+    if (!has_room(mm, pages))
+        return false;
+    mm->machine->committed_pages += pages;
+    file->accounted_pages = pages;
+    return true;
 }

@@ -17,8 +17,12 @@ json_file_load(struct json_file *file, const char *path, GError **error)
 
     *file = (struct json_file){0};
     g_autofree char *text = NULL;
-    if (!g_file_get_contents(path, &text, &length, &io_error))
-        return sim_fail(error, SIM_ERROR_FAILED, "%s", io_error->message);
+    if (!g_file_get_contents(path, &text, &length, &io_error)) {
+        /* It quotes the name in a way that few terminals can show. */
+        const char *reason = g_strrstr(io_error->message, ": ");
+        return sim_fail(error, SIM_ERROR_FAILED, "%s%s", path,
+                        reason ? reason : "");
+    }
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
     if (!root)
         return sim_fail(error, SIM_ERROR_FAILED, "%s:%d:%d: %s", path,

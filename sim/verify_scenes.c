@@ -410,6 +410,10 @@ promise_too_much(struct program *program)
     say(program, "mremap 0x%" PRIx64 " %" PRIu64 " %" PRIu64 " maymove as=W",
         PROMISE_BASE, half, half * 4);
     say(program, "munmap 0x%" PRIx64 " %" PRIu64, PROMISE_BASE, half * 3);
+    /* Shared memory is promised whatever it may be used for. */
+    say(program, "mmap W %" PRIu64 " %s anon,shared", half * 3, prot);
+    say(program, "mmap W %" PRIu64 " %s anon,shared,noreserve", half * 3, prot);
+    say(program, "munmap W %" PRIu64, half * 3);
 }
 
 /* A room of the hall is one VMA, which advice cuts in the middle; that takes

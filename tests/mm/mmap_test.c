@@ -525,6 +525,29 @@ START_TEST(overcommit_guesses_refuses_nothing_or_is_strict)
 }
 END_TEST
 
+START_TEST(shared_memory_is_on_the_books_as_long_as_any_of_it_is_mapped)
+{
+    struct machine *machine = scene.machine;
+    uint64_t before = machine->committed_pages;
+    uint64_t ram_bytes =
+        pages_to_bytes(machine->ram_pages - machine->reserved_pages);
+    int64_t addr = map(0, 8 * PAGE_BYTES, MM_SHARED);
+
+    ck_assert_int_gt(addr, 0);
+    ck_assert_uint_eq(machine->committed_pages, before + 8);
+    mm_munmap(scene.mm, (uint64_t)addr, 7 * PAGE_BYTES);
+    ck_assert_uint_eq(machine->committed_pages, before + 8);
+    mm_munmap(scene.mm, (uint64_t)addr + 7 * PAGE_BYTES, PAGE_BYTES);
+    ck_assert_uint_eq(machine->committed_pages, before);
+
+    machine->config.overcommit_memory = 0;
+    ck_assert_int_eq(map(0, ram_bytes + PAGE_BYTES, MM_SHARED), -ENOMEM);
+    ck_assert_int_gt(map(0, ram_bytes + PAGE_BYTES, MM_SHARED | MM_NORESERVE),
+                     0);
+    ck_assert_uint_eq(machine->committed_pages, before);
+}
+END_TEST
+
 /* What one mapping may ask for, at most, in pages: found by halving. */
 static uint64_t
 largest_request(struct mm *mm)
@@ -758,6 +781,8 @@ main(void)
     tcase_add_test(rest, the_first_stack_is_132_kib_and_grows_to_the_page);
     tcase_add_test(rest, a_stack_keeps_its_distance_to_what_is_accessible);
     tcase_add_test(rest, overcommit_guesses_refuses_nothing_or_is_strict);
+    tcase_add_test(
+        rest, shared_memory_is_on_the_books_as_long_as_any_of_it_is_mapped);
     tcase_add_loop_test(rest, the_strict_limit_is_a_share_of_ram_and_all_swap,
                         0, KERNEL_FIXTURE_COUNT);
     tcase_add_loop_test(rest, the_guess_is_what_could_be_made_free, 0,
