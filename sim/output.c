@@ -8,21 +8,19 @@
 #include "sim/output.h"
 
 #include "sim/error.h"
+#include "traces/replacement.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <glib/gstdio.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 struct output {
     FILE *stream;
-    char *name;       // for messages
-    char *path;       // what the file becomes; NULL: a stream
-    char *temporary;  // what it is until then
+    char *name;    // for messages
+    bool is_file;  // that appears when it is whole; else a stream
+    struct replacement file;
 };
 
 static bool
@@ -55,23 +53,15 @@ open_stream(struct output *output, const char *path)
         return stdout;
     if (output_is_stream(path))
         return fopen(path, "w");
-    char *target = realpath(path, NULL);
-    output->path = g_strdup(target ? target : path);
-    output->temporary = g_strconcat(output->path, ".XXXXXX", NULL);
-    free(target);
-    int fd = g_mkstemp_full(output->temporary, O_WRONLY | O_CLOEXEC, 0666);
-    if (fd < 0)
-        g_clear_pointer(&output->temporary, g_free);
-    return fd < 0 ? NULL : fdopen(fd, "w");
+    output->is_file = replacement_open(&output->file, path);
+    return output->is_file ? fdopen(dup(output->file.fd), "w") : NULL;
 }
 
 static void
 free_output(struct output *output)
 {
-    if (output->temporary)
-        g_unlink(output->temporary);
-    g_free(output->temporary);
-    g_free(output->path);
+    if (output->is_file)
+        replacement_drop(&output->file);
     g_free(output->name);
     g_free(output);
 }
@@ -102,16 +92,15 @@ output_append(struct output *output, const char *text, size_t length,
 static bool
 appear(struct output *output)
 {
-    if (g_rename(output->temporary, output->path) != 0)
-        return false;
-    g_clear_pointer(&output->temporary, g_free);
-    return true;
+    output->is_file = false;
+    return replacement_appear(&output->file);
 }
 
 bool
 output_close(struct output *output, GError **error)
 {
-    bool ok = fflush(output->stream) == 0 && (!output->path || appear(output));
+    bool ok =
+        fflush(output->stream) == 0 && (!output->is_file || appear(output));
 
     if (!ok)
         fail(output, error);

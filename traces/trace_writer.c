@@ -1,25 +1,22 @@
 /*
  * Lines into a file that appears when it is complete.
  *
- *     line --> pending --zstd?--> temporary file --rename--> path
+ *     line --> pending --zstd?--> replacement of path
  *        `-> reader --> vmt_writer --^
  *
- * The bytes go to a temporary file in the same directory, which replaces the
- * old one by rename.  What is no regular file (a pipe, /dev/null) is written in
- * place: there is nothing to replace.
+ * What is no regular file (a pipe, /dev/null) is written in place: there is
+ * nothing to replace.
  */
 #include "traces/trace_writer.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zstd.h>
 
-#include <glib/gstdio.h>
-
+#include "traces/replacement.h"
 #include "traces/sha256.h"
 #include "traces/trace_reader.h"
 #include "traces/trace_tables.h"
@@ -30,8 +27,8 @@ enum { PENDING_BYTES = 256 * 1024, ZSTD_LEVEL = 9 };
 struct trace_writer {
     int fd;
     char *shown;                  // how errors call the file
-    char *path;                   // where it goes by rename, or NULL
-    char *temporary;              // what is renamed, or NULL
+    bool is_file;                 // that appears when it is whole
+    struct replacement file;      // it, then; it has the descriptor
     ZSTD_CStream *zstd;           // NULL: plain text
     GString *line;                // that is being made
     GByteArray *pending;          // what is not written yet
@@ -68,7 +65,9 @@ drop_reader(struct trace_writer *writer)
 static void
 writer_free(struct trace_writer *writer)
 {
-    if (writer->fd >= 0)
+    if (writer->is_file)
+        replacement_drop(&writer->file);
+    else if (writer->fd >= 0)
         close(writer->fd);
     ZSTD_freeCStream(writer->zstd);
     if (writer->packed)
@@ -78,8 +77,6 @@ writer_free(struct trace_writer *writer)
     g_clear_error(&writer->line_error);
     g_byte_array_unref(writer->pending);
     g_string_free(writer->line, TRUE);
-    g_free(writer->temporary);
-    g_free(writer->path);
     g_free(writer->shown);
     g_free(writer);
 }
@@ -102,21 +99,17 @@ open_in_place(const char *path, GError **error)
     return writer_new(fd, path);
 }
 
-/* `target` is the file that a rename would replace, symbolic links resolved. */
 static struct trace_writer *
-open_beside(const char *path, const char *target, GError **error)
+open_replacement(const char *path, GError **error)
 {
-    g_autofree char *folder = g_path_get_dirname(target);
-    g_autofree char *temporary =
-        g_build_filename(folder, ".vmsim-XXXXXX", NULL);
-    int fd = g_mkstemp_full(temporary, O_WRONLY | O_CLOEXEC, 0666);
-    if (fd < 0) {
+    struct replacement file;
+    if (!replacement_open(&file, path)) {
         fail(error, path, errno);
         return NULL;
     }
-    struct trace_writer *writer = writer_new(fd, path);
-    writer->path = g_strdup(target);
-    writer->temporary = g_steal_pointer(&temporary);
+    struct trace_writer *writer = writer_new(file.fd, path);
+    writer->is_file = true;
+    writer->file = file;
     return writer;
 }
 
@@ -127,8 +120,7 @@ open_file(const char *path, GError **error)
     bool exists = stat(path, &old) == 0;
     if (exists && !S_ISREG(old.st_mode))
         return open_in_place(path, error);
-    g_autofree char *target = exists ? realpath(path, NULL) : NULL;
-    return open_beside(path, target ? target : path, error);
+    return open_replacement(path, error);
 }
 
 static void
@@ -290,8 +282,11 @@ end_binary(struct trace_writer *writer)
 static void
 close_file(struct trace_writer *writer)
 {
-    if (close(writer->fd) != 0 && writer->saved_errno == 0)
+    bool is_closed = writer->is_file ? replacement_appear(&writer->file)
+                                     : close(writer->fd) == 0;
+    if (!is_closed)
         writer->saved_errno = errno;
+    writer->is_file = false;
     writer->fd = -1;
 }
 
@@ -306,15 +301,11 @@ trace_writer_close(struct trace_writer *writer, GError **error)
     if (writer->vmt)
         end_binary(writer);
     flush(writer, ZSTD_e_end);
-    close_file(writer);
-    if (writer->saved_errno == 0 && writer->temporary &&
-        g_rename(writer->temporary, writer->path) != 0)
-        writer->saved_errno = errno;
+    if (writer->saved_errno == 0)
+        close_file(writer);
     int number = writer->saved_errno;
     if (number != 0)
         fail(error, writer->shown, number);
-    if (number != 0 && writer->temporary)
-        g_unlink(writer->temporary);
     writer_free(writer);
     return number == 0;
 }
@@ -322,9 +313,6 @@ trace_writer_close(struct trace_writer *writer, GError **error)
 void
 trace_writer_abandon(struct trace_writer *writer)
 {
-    if (!writer)
-        return;
-    if (writer->temporary)
-        g_unlink(writer->temporary);
-    writer_free(writer);
+    if (writer)
+        writer_free(writer);
 }

@@ -182,6 +182,40 @@ fail_at_the_last_step(void)
     outcome_clear(&failed);
 }
 
+/* How many files the folder has, beside the traces. */
+static unsigned
+count_files(void)
+{
+    GDir *dir = g_dir_open(in_folder("."), 0, NULL);
+    const char *name;
+    unsigned count = 0;
+
+    while ((name = g_dir_read_name(dir)))
+        count += strcmp(name, "a") != 0 && strcmp(name, "b") != 0;
+    g_dir_close(dir);
+    return count;
+}
+
+START_TEST(a_sweep_killed_at_any_byte_of_its_results_leaves_no_litter)
+{
+    g_autofree char *expected = whole_results();
+    unsigned killed = 0;
+
+    fail_at_the_last_step();
+    for (size_t at = 1; at < strlen(expected); at += 1009, killed++) {
+        struct limits limits = {.file_bytes = at};
+        struct outcome outcome = sweep_within(&limits, "-j1");
+        ck_assert_int_eq(outcome.status, -SIGXFSZ);
+        ck_assert_uint_eq(count_found(&outcome), RUNS);
+        ck_assert_uint_eq(count_files(), 1);  // the journal
+        outcome_clear(&outcome);
+    }
+    ck_assert_uint_gt(killed, 2 * RUNS);
+    assert_goes_on("-j1", expected);
+    ck_assert_uint_eq(count_files(), 0);
+}
+END_TEST
+
 START_TEST(what_the_journal_has_is_taken_as_it_is)
 {
     g_autofree char *expected = whole_results();
@@ -335,6 +369,8 @@ main(void)
     tcase_add_loop_test(
         tcase, a_sweep_killed_at_any_byte_of_its_journal_goes_on, 0, 2);
     tcase_add_test(tcase, a_sweep_killed_again_and_again_gets_done);
+    tcase_add_test(tcase,
+                   a_sweep_killed_at_any_byte_of_its_results_leaves_no_litter);
     tcase_add_test(tcase, what_the_journal_has_is_taken_as_it_is);
     tcase_add_test(tcase, what_is_no_line_of_a_journal_is_cut_off);
     tcase_add_test(tcase, a_journal_of_another_trace_is_of_no_use);
