@@ -45,6 +45,7 @@ touch_begin(struct touch *touch, struct mm *mm, uint64_t start, uint64_t length,
     touch->stride = PAGE_BYTES;
     touch->access = access;
     touch->gup = false;
+    touch->memory = REMEMBERS_READ;
     touch->ends_refused = false;
     touch->is_bad_fetch = false;
     touch->no_memory = false;

@@ -73,6 +73,14 @@ struct touch_report {
     void *observe_data;
 };
 
+/* Which of its first tries a fault that starts over knows of
+ * (FAULT_FLAG_TRIED): it reads no more, and counts as major. */
+enum touch_memory {
+    REMEMBERS_READ,     // that its page had to be read: a program's own
+    REMEMBERS_ALL,      // also that others were: the kernel's, madvise's
+    REMEMBERS_NOTHING,  // mmap's and mlock's
+};
+
 struct touch {
     struct machine *machine;
     struct mm *mm;
@@ -81,6 +89,7 @@ struct touch {
     uint64_t stride;     // bytes from touch to touch; PAGE_BYTES: every page
     enum touch_access access;
     bool gup;           // no exception
+    enum touch_memory memory;
     bool ends_refused;  // a page that is refused ends it
     bool is_bad_fetch;  // of the current page: mapped, but not granted
     bool no_memory;     // it ended because a frame could not be had

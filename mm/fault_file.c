@@ -42,47 +42,13 @@ read_bits(const struct vma *vma)
  * huge page never reaches beyond it: filemap_map_pages(), measured on 6.18.44.
  * shmem is not asked. */
 static bool
-begins_no_table(const struct vma *vma, uint64_t index)
+begins_no_table(const struct vma *vma, struct page *page)
 {
+    const struct page *head = folio_head(page);
+
     return vma->mm->machine->kernel.version >= KEEPS_FILE_END_VERSION &&
            !vma->file->is_shmem &&
-           index + 1 == bytes_to_pages(page_ceil(vma->file->size_bytes));
-}
-
-/* Neighbours that are in the page cache already are mapped with the page (3.15
- * on, do_fault_around()); there may be no table yet.  Pages of vdso and vvar
- * are in no cache: each comes with a fault of its own. */
-static void
-fault_around(struct vma *vma, uint64_t addr)
-{
-    struct machine *machine = vma->mm->machine;
-    const struct arch *arch = machine->arch;
-    uint64_t window = pages_to_bytes(machine->kernel.fault_around_pages);
-    uint64_t span = leaf_span_bytes(arch), base = addr & ~(span - 1);
-    uint64_t from = MAX(addr & ~(window - 1), MAX(vma->start, base));
-    uint64_t to = MIN(from + window, MIN(vma->end, base + span));
-    struct leaf *leaf = pagetable_leaf(vma->mm, addr);
-
-    if (window <= PAGE_BYTES || (vma->flags & VM_SPECIAL))
-        return;
-    for (uint64_t at = from; at < to; at += PAGE_BYTES) {
-        uint64_t index = vma_index(vma, at);
-
-        if (at == addr ||
-            (leaf && leaf->pte[leaf_index(arch, at)] != PTE_NONE))
-            continue;
-        pfn_t pfn = file_get_around(vma->file, machine->cpu, index);
-
-        if (pfn_is_none(pfn))
-            continue;
-        if (!leaf && begins_no_table(vma, index))
-            return;
-        if (!leaf)
-            leaf = pagetable_leaf_alloc(vma->mm, addr);
-        if (!leaf || !map_file_page(vma, leaf, at, pfn, read_bits(vma)))
-            return;
-        machine->counters.fault_around_pages++;
-    }
+           head->index + folio_pages(head) >= file_size_pages(vma->file);
 }
 
 static uint64_t
@@ -95,14 +61,119 @@ file_pte_bits(const struct touch *touch, const struct vma *vma)
            (is_shared_write ? PTE_WRITE | PTE_DIRTY : read_bits(vma));
 }
 
-/* No such page: SIGBUS.  The fault has descended the page tables by then (only
- * the last one waits, from 4.8 on, until there is a page to map), and a read
- * has mapped what is cached around. */
-static void
-beyond_file(struct touch *touch, struct vma *vma, uint64_t addr)
+/* What a fault on `addr` maps around it. */
+struct around {
+    struct vma *vma;
+    uint64_t addr;      // which is not counted
+    uint64_t bits;      // of its entry
+    struct leaf *leaf;  // NULL: no table yet
+    uint64_t found_pages;
+    bool is_mapped;  // addr is
+};
+
+/* Map [from, to), pages of the cache from `pfn` on; false: no memory. */
+static bool
+map_found(struct around *around, uint64_t from, uint64_t to, pfn_t pfn)
 {
-    if (touch->access != TOUCH_WRITE)
-        fault_around(vma, addr);
+    struct vma *vma = around->vma;
+    struct machine *machine = vma->mm->machine;
+
+    if (!around->leaf)
+        around->leaf = pagetable_leaf_alloc(vma->mm, around->addr);
+    if (!around->leaf)
+        return false;
+    for (uint64_t at = from; at < to; at += PAGE_BYTES, pfn.v++) {
+        bool is_own = at == around->addr;
+
+        around->found_pages++;
+        if (around->leaf->pte[leaf_index(machine->arch, at)] != PTE_NONE)
+            continue;
+        if (!map_file_page(vma, around->leaf, at, pfn,
+                           is_own ? around->bits : read_bits(vma)))
+            return false;
+        machine->counters.fault_around_pages += !is_own;
+        around->is_mapped |= is_own;
+    }
+    return true;
+}
+
+/* Is a folio of `bytes`, to be mapped from `start` on, within its VMA and the
+ * table of addr?  `start` may have wrapped around. */
+static bool
+fits(const struct vma *vma, uint64_t addr, uint64_t start, uint64_t bytes)
+{
+    return start <= addr && start >= vma->start && bytes <= vma->end - start &&
+           ((start ^ addr) | (start ^ (start + bytes - 1))) <
+               leaf_span_bytes(vma->mm->machine->arch);
+}
+
+/* A large folio is mapped whole, also beyond the window, unless it crosses the
+ * end of its VMA, of the page table, or has the last page of the file. */
+static void
+widen(const struct vma *vma, struct page *page, uint64_t addr, uint64_t *from,
+      uint64_t *to)
+{
+    const struct page *head = folio_head(page);
+    uint64_t bytes = pages_to_bytes(folio_pages(head));
+    uint64_t start = addr - pages_to_bytes((uint64_t)(page - head));
+
+    *from = addr;
+    *to = MIN(*to, start + bytes);
+    if (fits(vma, addr, start, bytes) &&
+        head->index + folio_pages(head) < file_size_pages(vma->file)) {
+        *from = start;
+        *to = start + bytes;
+    }
+}
+
+/*
+ * Pages around a fault that are in the page cache already are mapped, the one
+ * at addr with the others (3.15 on, do_fault_around()); there may be no table
+ * yet.  true: nothing is left to do.  Pages of vdso and vvar are in no cache:
+ * each comes with a fault of its own.
+ */
+static bool
+fault_around(struct touch *touch, struct vma *vma, uint64_t addr)
+{
+    struct machine *machine = vma->mm->machine;
+    const struct arch *arch = machine->arch;
+    uint64_t window = pages_to_bytes(machine->kernel.fault_around_pages);
+    uint64_t span = leaf_span_bytes(arch), base = addr & ~(span - 1);
+    uint64_t at = MAX(addr & ~(window - 1), MAX(vma->start, base));
+    uint64_t end = MIN(at + window, MIN(vma->end, base + span));
+    struct around around = {
+        vma, addr, file_pte_bits(touch, vma), pagetable_leaf(vma->mm, addr),
+        0,   false};
+
+    if (window <= PAGE_BYTES || (vma->flags & VM_SPECIAL))
+        return false;
+    while (at < end) {
+        uint64_t from = at, to = end;
+        pfn_t pfn =
+            file_get_around(vma->file, machine->cpu, vma_index(vma, at));
+
+        at += PAGE_BYTES;
+        if (pfn_is_none(pfn))
+            continue;
+        struct page *page = page_of(machine, pfn);
+
+        if (!around.leaf && begins_no_table(vma, page))
+            break;
+        widen(vma, page, from, &from, &to);
+        pfn.v -= (uint32_t)bytes_to_pages(at - PAGE_BYTES - from);
+        at = MAX(at, to);
+        if (!map_found(&around, from, to, pfn))
+            break;
+    }
+    readahead_found_around(vma->file, around.found_pages);
+    return around.is_mapped;
+}
+
+/* No such page: SIGBUS.  The fault has descended the page tables by then; only
+ * the last one waits, from 4.8 on, until there is a page to map. */
+static void
+beyond_file(struct touch *touch, uint64_t addr)
+{
     if (touch->machine->kernel.version >= LATE_LEAF_VERSION
             ? !pagetable_directory_alloc(touch->mm, addr)
             : !pagetable_leaf_alloc(touch->mm, addr)) {
@@ -112,50 +183,109 @@ beyond_file(struct touch *touch, struct vma *vma, uint64_t addr)
     fault_refused(touch, OUTCOME_BUS, 1);
 }
 
-/* The page of a file, or the touch's end in SIGBUS or for want of memory. */
-static bool
-get_file_page(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t *pfn,
-              bool *is_major)
+enum step { STEP_FOUND, STEP_OVER, STEP_END };
+
+/* What a fault has so far. */
+struct attempt {
+    pfn_t pfn;
+    bool is_major;
+    bool is_tried;  // it started over, and knows
+};
+
+/* One try of a fault to have its page: it is there, the fault starts over, or
+ * the touch is at its end, in SIGBUS or for want of memory. */
+static enum step
+try_file_page(struct touch *touch, struct vma *vma, uint64_t addr,
+              struct attempt *attempt)
 {
-    switch (file_get_page(vma->file, touch->cpu, vma_index(vma, addr), pfn)) {
+    switch (file_get_page(vma, touch->cpu, vma_index(vma, addr),
+                          attempt->is_tried, &attempt->pfn)) {
     case FILE_GET_MINOR:
-        *is_major = false;
-        return true;
+        return STEP_FOUND;
     case FILE_GET_MAJOR:
-        *is_major = true;
-        return true;
+        attempt->is_tried = touch->memory != REMEMBERS_NOTHING;
+        attempt->is_major = true;
+        return STEP_OVER;
+    case FILE_GET_AGAIN:
+        attempt->is_tried = touch->memory == REMEMBERS_ALL;
+        attempt->is_major |= attempt->is_tried;
+        return STEP_OVER;
     case FILE_GET_BEYOND:
-        beyond_file(touch, vma, addr);
-        return false;
+        beyond_file(touch, addr);
+        return STEP_END;
     case FILE_GET_NOMEM:
         end_for_want_of_memory(touch);
-        return false;
+        return STEP_END;
     }
-    return false;
+    return STEP_END;
+}
+
+/* The page at *addr becomes the first of its large folio, if that can be mapped
+ * as a whole, no entry being in use; how many pages that are. */
+static uint32_t
+take_whole_folio(const struct vma *vma, const struct leaf *leaf, uint64_t *addr,
+                 pfn_t *pfn)
+{
+    struct machine *machine = vma->mm->machine;
+    struct page *page = page_of(machine, *pfn), *head = folio_head(page);
+    uint64_t start = *addr - pages_to_bytes((uint64_t)(page - head));
+    uint32_t count = folio_pages(head);
+
+    if (!fits(vma, *addr, start, pages_to_bytes(count)) ||
+        none_run(leaf, leaf_index(machine->arch, start), count) < count)
+        return 1;
+    *addr = start;
+    *pfn = pfn_of(machine, head);
+    return count;
+}
+
+/* The entry for the page at addr, or those of its folio: finish_fault().
+ * Memory for a table may have cost the page: then the fault starts over. */
+static enum step
+map_own(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t pfn)
+{
+    struct leaf *leaf = pagetable_leaf_alloc(touch->mm, addr);
+    uint64_t bits = file_pte_bits(touch, vma);
+
+    if (!leaf) {
+        end_for_want_of_memory(touch);
+        return STEP_END;
+    }
+    if (file_lookup(vma->file, vma_index(vma, addr)).v != pfn.v)
+        return STEP_OVER;
+    uint32_t count = take_whole_folio(vma, leaf, &addr, &pfn);
+
+    for (uint32_t i = 0; i < count; i++, pfn.v++, addr += PAGE_BYTES)
+        if (!map_file_page(vma, leaf, addr, pfn, bits)) {
+            end_for_want_of_memory(touch);
+            return STEP_END;
+        }
+    touch->machine->counters.fault_around_pages += count - 1;
+    return STEP_FOUND;
 }
 
 void
 fault_map_file(struct touch *touch, struct vma *vma, uint64_t addr)
 {
     struct machine *machine = touch->machine;
-    bool is_major;
-    pfn_t pfn;
+    bool is_write = touch->access == TOUCH_WRITE;
+    struct attempt attempt = {.pfn = PFN_NONE};
+    enum step step = STEP_OVER;
 
-    if (!get_file_page(touch, vma, addr, &pfn, &is_major))
-        return;
-    struct leaf *leaf = pagetable_leaf_alloc(touch->mm, addr);
-    if (!leaf ||
-        !map_file_page(vma, leaf, addr, pfn, file_pte_bits(touch, vma))) {
-        end_for_want_of_memory(touch);
-        return;
+    while (step == STEP_OVER) {
+        if (!is_write && fault_around(touch, vma, addr))
+            break;
+        step = try_file_page(touch, vma, addr, &attempt);
+        if (step == STEP_FOUND)
+            step = map_own(touch, vma, addr, attempt.pfn);
     }
-    if (touch->access == TOUCH_WRITE)
-        page_of(machine, pfn)->flags |= PAGE_DIRTY;
-    else
-        fault_around(vma, addr);
-    machine->counters.fault_major_count += is_major && !touch->gup;
+    if (step == STEP_END)
+        return;
+    if (is_write)
+        folio_mark_dirty(page_of(machine, attempt.pfn));
+    machine->counters.fault_major_count += attempt.is_major && !touch->gup;
     note_faults(touch, &machine->counters.fault_file_count, 1);
-    touch_content(touch, leaf, addr, 1);
+    touch_content(touch, pagetable_leaf(touch->mm, addr), addr, 1);
     note_outcome(touch, OUTCOME_FILE, 1);
     advance(touch, 1);
 }
@@ -163,22 +293,26 @@ fault_map_file(struct touch *touch, struct vma *vma, uint64_t addr)
 void
 fault_prepare_file_copy(struct touch *touch, struct vma *vma, uint64_t addr)
 {
-    bool is_major;
-    pfn_t pfn;
+    struct attempt attempt = {.pfn = PFN_NONE};
+    enum step step;
 
     /* The identity comes first, even where there turns out to be no page. */
     if (!anon_prepare(vma)) {
         end_for_want_of_memory(touch);
         return;
     }
-    if (!get_file_page(touch, vma, addr, &pfn, &is_major))
+    do
+        step = try_file_page(touch, vma, addr, &attempt);
+    while (step == STEP_OVER);
+    if (step == STEP_END)
         return;
     if (!pagetable_leaf_alloc(touch->mm, addr)) {
         end_for_want_of_memory(touch);
         return;
     }
     touch->work.expected[0] = PTE_NONE;
-    fault_prepare_copy(touch, vma, addr, pfn, FAULT_FILE_COPY, is_major);
+    fault_prepare_copy(touch, vma, addr, attempt.pfn, FAULT_FILE_COPY,
+                       attempt.is_major);
 }
 
 void
@@ -188,7 +322,7 @@ fault_make_writable(struct touch *touch, struct leaf *leaf, uint64_t addr)
     pte_t *pte = &leaf->pte[leaf_index(machine->arch, addr)];
 
     *pte |= PTE_WRITE | PTE_DIRTY | PTE_ACCESSED;
-    page_of(machine, pte_pfn(*pte))->flags |= PAGE_DIRTY;
+    folio_mark_dirty(page_of(machine, pte_pfn(*pte)));
     charge(machine, CHARGE_pte_update, 1);
     note_faults(touch, &machine->counters.fault_file_count, 1);
     touch_content(touch, leaf, addr, 1);

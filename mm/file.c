@@ -4,16 +4,14 @@
  *   disk, cached   in memory before the run; a frame appears when its page is
  *                  first mapped (or used, if memory was short), and its
  *                  allocation is neither counted nor charged
- *   disk, cold     read in windows of 32 pages around the fault (read-around
- *                  of mmap reads, 128 KiB); the faulting page makes the fault
- *                  major
+ *   disk, cold     read when wanted, with what read-ahead says
+ *                  (mm/readahead.c); the faulting page makes the fault major
  *   shmem          zeroed at first use
  *
  * A page is found through chunks of 512 page numbers, so a sparse terabyte
  * file costs a directory and what is used.
  *
- * Not modelled: sequential read-ahead, write-back (a dirty page stays), holes,
- * truncation.
+ * Not modelled: write-back (a dirty page stays), holes, truncation.
  */
 #include "mm/file.h"
 
@@ -22,13 +20,16 @@
 #include "mm/lru.h"
 #include "mm/machine.h"
 #include "mm/page_alloc.h"
+#include "mm/readahead.h"
 
-#define CHUNK_PAGES       512
-#define READ_AROUND_PAGES 32
+#define CHUNK_PAGES 512
 
 /* What a slot holds besides frame number + 1. */
-#define SLOT_UNUSED 0           // no frame yet: as the file was at the start
-#define SLOT_GONE   UINT32_MAX  // taken out of memory
+#define SLOT_UNUSED 0  // no frame yet: as the file was at the start
+/* Taken out of memory, with 2^order - 1 others: the kernel leaves one entry for
+ * all of a folio. */
+#define SLOT_GONE(order) (UINT32_MAX - (order))
+#define GONE_ORDER_MAX   15
 
 struct file *
 file_create(struct machine *machine, uint64_t size_bytes, bool is_shmem,
@@ -72,9 +73,15 @@ slot_of(const struct file *file, uint64_t index)
 }
 
 static bool
+slot_is_gone(uint32_t slot)
+{
+    return slot >= SLOT_GONE(GONE_ORDER_MAX);
+}
+
+static bool
 slot_has_frame(uint32_t slot)
 {
-    return slot != SLOT_UNUSED && slot != SLOT_GONE;
+    return slot != SLOT_UNUSED && !slot_is_gone(slot);
 }
 
 static uint32_t *
@@ -103,10 +110,10 @@ file_lookup(const struct file *file, uint64_t index)
     return slot && slot_has_frame(*slot) ? (pfn_t){*slot - 1} : PFN_NONE;
 }
 
-static bool
-is_beyond_end(const struct file *file, uint64_t index)
+uint64_t
+file_size_pages(const struct file *file)
 {
-    return index >= bytes_to_pages(page_ceil(file->size_bytes));
+    return bytes_to_pages(page_ceil(file->size_bytes));
 }
 
 bool
@@ -114,22 +121,27 @@ file_page_is_cached(const struct file *file, uint64_t index)
 {
     const uint32_t *slot = slot_of(file, index);
 
-    if (is_beyond_end(file, index))
+    if (index >= file_size_pages(file))
         return false;
     if (slot && *slot != SLOT_UNUSED)
-        return *slot != SLOT_GONE;
+        return !slot_is_gone(*slot);
     return !file->is_shmem && !file->is_cold;
 }
 
-/* A frame for the page, in the cache and on its LRU list. */
-static pfn_t
-add_page(struct file *file, unsigned cpu, uint64_t index)
+/* Can the pages of a folio be added, none being in the way? */
+static bool
+has_room(const struct file *file, uint64_t index, uint64_t count)
+{
+    for (uint64_t i = index; i < index + count; i++)
+        if (file_page_is_cached(file, i))
+            return false;
+    return true;
+}
+
+static void
+fill_frame(struct file *file, pfn_t pfn)
 {
     struct machine *machine = file->machine;
-    pfn_t pfn = page_alloc(machine, cpu, PAGE_FILE, 0);
-
-    if (pfn_is_none(pfn))
-        return pfn;
     struct page *page = page_of(machine, pfn);
 
     if (file->is_shmem) {
@@ -140,11 +152,73 @@ add_page(struct file *file, unsigned cpu, uint64_t index)
         page->tag = 0;
         page->map_count = 0;
     }
-    page->home = file->id;
-    page->index = index & ((UINT64_C(1) << 40) - 1);
-    *slot_alloc(file, index) = pfn.v + 1;
-    file->cached_pages++;
+}
+
+int
+file_gone_order(const struct file *file, uint64_t index)
+{
+    const uint32_t *slot = slot_of(file, index);
+
+    return slot && slot_is_gone(*slot) ? (int)(SLOT_GONE(0) - *slot) : -1;
+}
+
+/* What is left of a larger folio makes room for one of `order`: halved where
+ * it fills a node of the kernel's tree, else down to its nodes or to `order`.
+ */
+static void
+split_gone(struct file *file, uint64_t index, unsigned order)
+{
+    int gone = file_gone_order(file, index);
+
+    while (gone > (int)order) {
+        unsigned old = (unsigned)gone, part = old % PAGE_TREE_SHIFT;
+        unsigned new = MAX(part ? old - part : old - 1, order);
+        uint64_t from = index >> old << old;
+
+        for (uint64_t i = 0; i < UINT64_C(1) << old; i++)
+            *slot_alloc(file, from + i) = SLOT_GONE(new);
+        gone = (int)new;
+    }
+}
+
+/* Frames for the pages of a folio, in the cache and on its LRU list.  For a
+ * large one nobody goes to any trouble. */
+static pfn_t
+add_folio(struct file *file, unsigned cpu, uint64_t index, unsigned order)
+{
+    struct machine *machine = file->machine;
+    pfn_t pfn = order ? page_alloc_at_hand(machine, cpu, PAGE_FILE, order)
+                      : page_alloc(machine, cpu, PAGE_FILE, 0);
+
+    if (pfn_is_none(pfn))
+        return pfn;
+    split_gone(file, index, order);
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        pfn_t part = {pfn.v + i};
+        struct page *page = page_of(machine, part);
+
+        fill_frame(file, part);
+        page->flags |= order << PAGE_ORDER_SHIFT;
+        page->home = file->id;
+        page->index = (index + i) & ((UINT64_C(1) << 40) - 1);
+        *slot_alloc(file, index + i) = part.v + 1;
+    }
+    file->cached_pages += UINT64_C(1) << order;
     lru_add_run(machine, cpu, &pfn, 1, file->is_shmem ? LRU_SHMEM : LRU_FILE);
+    return pfn;
+}
+
+pfn_t
+file_read(struct file *file, unsigned cpu, uint64_t index, unsigned order)
+{
+    uint64_t pages = UINT64_C(1) << order;
+
+    if (!has_room(file, index, pages))
+        return PFN_NONE;
+    pfn_t pfn = add_folio(file, cpu, index, order);
+
+    if (!pfn_is_none(pfn))
+        charge(file->machine, CHARGE_disk_read_page, pages);
     return pfn;
 }
 
@@ -164,7 +238,7 @@ add_old_page(struct file *file, unsigned cpu, uint64_t index)
         machine->charges[CHARGE_buddy_page],
         machine->charges[CHARGE_lru_add],
     };
-    pfn_t pfn = add_page(file, cpu, index);
+    pfn_t pfn = add_folio(file, cpu, index, 0);
 
     counters->page_alloc_count = alloc_count;
     counters->buddy_split_count = split_count;
@@ -191,7 +265,7 @@ void
 file_bring_in(struct file *file, uint64_t index, uint64_t count)
 {
     struct machine *machine = file->machine;
-    uint64_t size_pages = bytes_to_pages(page_ceil(file->size_bytes));
+    uint64_t size_pages = file_size_pages(file);
 
     if (file->is_shmem || file->is_cold || index >= size_pages ||
         file->cached_pages == size_pages)
@@ -207,23 +281,6 @@ file_bring_in(struct file *file, uint64_t index, uint64_t count)
     }
 }
 
-/* Read the window around the page from disk. */
-static void
-read_around(struct file *file, unsigned cpu, uint64_t index)
-{
-    struct machine *machine = file->machine;
-    uint64_t from = index & ~(uint64_t)(READ_AROUND_PAGES - 1);
-
-    charge(machine, CHARGE_disk_seek, 1);
-    for (uint64_t i = from; i < from + READ_AROUND_PAGES; i++) {
-        if (is_beyond_end(file, i) || file_page_is_cached(file, i))
-            continue;
-        charge(machine, CHARGE_disk_read_page, 1);
-        if (pfn_is_none(add_page(file, cpu, i)))
-            return;
-    }
-}
-
 pfn_t
 file_get_around(struct file *file, unsigned cpu, uint64_t index)
 {
@@ -233,25 +290,42 @@ file_get_around(struct file *file, unsigned cpu, uint64_t index)
 
     if (pfn_is_none(pfn))
         return add_old_page(file, cpu, index);
-    return page_of(file->machine, pfn)->flags & PAGE_READAHEAD ? PFN_NONE : pfn;
+    const struct page *head = folio_head(page_of(file->machine, pfn));
+
+    return head->flags & PAGE_READAHEAD ? PFN_NONE : pfn;
+}
+
+/* The page is on disk alone: read it and what goes with it. */
+static enum file_get
+read_page(struct vma *vma, unsigned cpu, uint64_t index, pfn_t *pfn)
+{
+    readahead_missed(vma, cpu, index);
+    *pfn = file_lookup(vma->file, index);
+    if (pfn_is_none(*pfn))
+        *pfn = file_read(vma->file, cpu, index, 0);
+    return pfn_is_none(*pfn) ? FILE_GET_NOMEM : FILE_GET_MAJOR;
 }
 
 enum file_get
-file_get_page(struct file *file, unsigned cpu, uint64_t index, pfn_t *pfn)
+file_get_page(struct vma *vma, unsigned cpu, uint64_t index, bool is_tried,
+              pfn_t *pfn)
 {
-    if (is_beyond_end(file, index))
+    struct file *file = vma->file;
+
+    if (index >= file_size_pages(file))
         return FILE_GET_BEYOND;
     *pfn = file_lookup(file, index);
     if (!pfn_is_none(*pfn)) {
-        page_of(file->machine, *pfn)->flags &= ~(uint32_t)PAGE_READAHEAD;
-        return FILE_GET_MINOR;
+        struct page *page = page_of(file->machine, *pfn);
+
+        return !is_tried && !file->is_shmem &&
+                       readahead_found(vma, cpu, index, page)
+                   ? FILE_GET_AGAIN
+                   : FILE_GET_MINOR;
     }
-    if (!file->is_shmem && !file_page_is_cached(file, index)) {
-        read_around(file, cpu, index);
-        *pfn = file_lookup(file, index);
-        return pfn_is_none(*pfn) ? FILE_GET_NOMEM : FILE_GET_MAJOR;
-    }
-    *pfn = file->is_shmem ? add_page(file, cpu, index)
+    if (!file->is_shmem && !file_page_is_cached(file, index))
+        return read_page(vma, cpu, index, pfn);
+    *pfn = file->is_shmem ? add_folio(file, cpu, index, 0)
                           : add_old_page(file, cpu, index);
     return pfn_is_none(*pfn) ? FILE_GET_NOMEM : FILE_GET_MINOR;
 }
@@ -263,16 +337,33 @@ file_forget_unused(struct file *file)
 }
 
 void
-file_drop_page(struct machine *machine, unsigned cpu, pfn_t pfn)
+file_drop_folio(struct machine *machine, unsigned cpu, struct page *head)
 {
-    struct page *page = page_of(machine, pfn);
-    struct file *file = machine->files->pdata[page->home];
+    struct file *file = machine->files->pdata[head->home];
+    unsigned order = page_order(head);
 
-    mm_assert(page->map_count == 0);
-    *slot_of(file, page->index) = file->is_shmem ? SLOT_UNUSED : SLOT_GONE;
-    file->cached_pages--;
-    lru_remove(machine, page);
-    page_free(machine, cpu, pfn, 0, 0);
+    mm_assert(folio_head(head) == head);
+    for (uint32_t i = 0; i < 1u << order; i++) {
+        mm_assert(head[i].map_count == 0);
+        *slot_of(file, head[i].index) =
+            file->is_shmem ? SLOT_UNUSED : SLOT_GONE(order);
+    }
+    file->cached_pages -= UINT64_C(1) << order;
+    lru_remove(machine, head);
+    page_free(machine, cpu, pfn_of(machine, head), order, 0);
+}
+
+void
+file_split_folio(struct machine *machine, struct page *head)
+{
+    uint32_t count = folio_pages(head);
+
+    for (uint32_t i = 0; i < count; i++)
+        head[i].flags &= ~(uint32_t)PAGE_ORDER_MASK;
+    for (uint32_t i = 1; i < count; i++) {
+        head[i].flags |= head->flags & PAGE_DIRTY;
+        lru_link_head(machine, &head[i], LRU_FILE);
+    }
 }
 
 void
@@ -284,8 +375,8 @@ file_destroy(struct file *file)
     for (uint64_t chunk = 0; chunk < file->chunk_count; chunk++) {
         for (unsigned i = 0; file->chunks[chunk] && i < CHUNK_PAGES; i++)
             if (slot_has_frame(file->chunks[chunk][i]))
-                file_drop_page(machine, machine->cpu,
-                               (pfn_t){file->chunks[chunk][i] - 1});
+                file_drop_folio(machine, machine->cpu,
+                                &machine->pages[file->chunks[chunk][i] - 1]);
         g_free(file->chunks[chunk]);
     }
     mm_assert(machine->committed_pages >= file->accounted_pages);
@@ -293,6 +384,20 @@ file_destroy(struct file *file)
     machine->files->pdata[file->id] = NULL;
     g_free(file->chunks);
     g_free(file);
+}
+
+/* Of a large folio this must be a part. */
+static void
+validate_folio(const struct page *page)
+{
+    const uint32_t of_folio =
+        PAGE_LRU | PAGE_IN_BATCH | PAGE_READAHEAD | PAGE_DIRTY;
+    const struct page *head = page - (page->index & (folio_pages(page) - 1));
+
+    mm_invariant(F4, page_order(head) == page_order(page));
+    mm_invariant(F4, head->home == page->home);
+    mm_invariant(F4, head->index + (uint64_t)(page - head) == page->index);
+    mm_invariant(F4, head == page || !(page->flags & of_folio));
 }
 
 static void
@@ -311,6 +416,7 @@ validate_pages(struct machine *machine, const struct file *file)
             mm_invariant(F1, page_state(page) == PAGE_FILE);
             mm_invariant(F1, page->home == file->id);
             mm_invariant(F1, page->index == chunk * CHUNK_PAGES + i);
+            validate_folio(page);
             cached_pages++;
         }
     mm_invariant(F2, cached_pages == file->cached_pages);

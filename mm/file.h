@@ -10,14 +10,21 @@
  *   F1  Every frame in a page cache is PAGE_FILE with that file and index.
  *   F2  file.cached_pages is their number.
  *   F3  The i_mmap list holds exactly the VMAs that map the file.
+ *   F4  Frames of a large folio lie side by side as its pages do; what is the
+ *       folio's is kept in the first.
  */
 #pragma once
 
 #include "mm/page.h"
+#include "mm/readahead.h"
 
 struct machine;
 struct mm;
 struct vma;
+
+/* The kernel keeps the pages of a file in a tree with nodes of 64 slots. */
+#define PAGE_TREE_SHIFT 6
+#define PAGE_TREE_SLOTS (UINT64_C(1) << PAGE_TREE_SHIFT)
 
 struct file {
     struct machine *machine;
@@ -33,6 +40,7 @@ struct file {
     uint64_t accounted_pages;  // in machine.committed_pages while it lives
     uint32_t vma_count;        // VMAs that map it
     struct vma *i_mmap;
+    struct readahead readahead;
 };
 
 /* A file of the trace; lives as long as the machine. */
@@ -50,13 +58,15 @@ pfn_t file_lookup(const struct file *file, uint64_t index);
 
 enum file_get {
     FILE_GET_MINOR,
-    FILE_GET_MAJOR,
+    FILE_GET_MAJOR,  // it was read: the fault starts over
+    FILE_GET_AGAIN,  // it was there, but others were read: the same
     FILE_GET_BEYOND,
     FILE_GET_NOMEM
 };
-/* The frame, brought in as the file's kind says. */
-enum file_get file_get_page(struct file *file, unsigned cpu, uint64_t index,
-                            pfn_t *pfn);
+/* The frame of a page that a fault wants, brought in as the file's kind says.
+ * is_tried: this fault had to read already, and reads no more. */
+enum file_get file_get_page(struct vma *vma, unsigned cpu, uint64_t index,
+                            bool is_tried, pfn_t *pfn);
 /* The frame of a page that a fault nearby may map along: it is in memory
  * already, and not marked to start read-ahead.  Else PFN_NONE. */
 pfn_t file_get_around(struct file *file, unsigned cpu, uint64_t index);
@@ -68,6 +78,16 @@ bool file_page_is_cached(const struct file *file, uint64_t index);
 /* Memory is short, and pages that nobody used went first: those that have no
  * frame yet are not in memory any more. */
 void file_forget_unused(struct file *file);
-/* Take a clean, unmapped page out of the cache and free its frame. */
-void file_drop_page(struct machine *machine, unsigned cpu, pfn_t pfn);
+/* log2 of the pages of the folio with which the page left memory; -1: it did
+ * not. */
+int file_gone_order(const struct file *file, uint64_t index);
+/* Read 2^order pages into one folio; PFN_NONE: something is in the way, or no
+ * memory. */
+pfn_t file_read(struct file *file, unsigned cpu, uint64_t index,
+                unsigned order);
+/* Take a clean folio that nothing maps out of the cache, and free it. */
+void file_drop_folio(struct machine *machine, unsigned cpu, struct page *head);
+/* Pages of a large folio on its list are on their own from here on. */
+void file_split_folio(struct machine *machine, struct page *head);
+uint64_t file_size_pages(const struct file *file);
 void file_validate(struct machine *machine);

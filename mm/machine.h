@@ -45,6 +45,9 @@ struct machine_config {
     uint32_t overcommit_ratio;   // percent
     uint32_t max_map_count;
     bool nozero_race_fix;    // credential changes lose the owner
+    uint32_t read_ahead_kb;  // of files on disk, 0: none
+    uint32_t max_sectors_kb; // largest request to the disk
+    bool large_folios;       // the file system can read several pages as one
     bool track_content;      // keep page.tag up to date on every write
 
     struct host_memory *host_memory;  // shared with other runs; NULL: its own

@@ -8,9 +8,8 @@
  *
  * Source: mm/madvise.c of 2.6.22, 4.5, 6.1 and 6.18.
  *
- * Not modelled: HUGEPAGE and COLLAPSE beyond their flags, KSM, read-ahead for
- * WILLNEED, ageing by COLD; PAGEOUT leaves anonymous pages in use alone (no
- * swap).
+ * Not modelled: HUGEPAGE and COLLAPSE beyond their flags, KSM, ageing by COLD;
+ * PAGEOUT leaves anonymous pages in use alone (no swap).
  */
 #include "mm/madvise.h"
 
@@ -187,6 +186,18 @@ pageout(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
     if (vma->flags & (VM_LOCKED | VM_SPECIAL))
         return -EINVAL;
     reclaim_pageout(vma, start, end);
+    return 0;
+}
+
+/* Files are read up to what one request and one window take; others would come
+ * from swap. */
+static int64_t
+willneed(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
+{
+    (void)advice;
+    if (vma->file && !vma->file->is_shmem && !(vma->flags & VM_SPECIAL))
+        readahead_force(vma->file, vma->mm->machine->cpu, vma_index(vma, start),
+                        bytes_to_pages(end - start));
     return 0;
 }
 
@@ -412,6 +423,7 @@ action_of(enum advice advice)
     case ADVICE_COLD:
         return cold;
     case ADVICE_WILLNEED:
+        return willneed;
     case ADVICE_POPULATE_READ:
     case ADVICE_POPULATE_WRITE:
         return nothing;

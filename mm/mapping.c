@@ -82,7 +82,7 @@ note_dirty(struct machine *machine, const struct leaf *leaf, uint32_t index,
 {
     for (uint32_t i = index; i < index + count; i++)
         if (leaf->pte[i] & PTE_DIRTY)
-            page_of(machine, pte_pfn(leaf->pte[i]))->flags |= PAGE_DIRTY;
+            folio_mark_dirty(page_of(machine, pte_pfn(leaf->pte[i])));
 }
 
 /* RSS and reverse map of the run; entries are still in place. */

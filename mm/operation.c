@@ -118,6 +118,8 @@ start_touch(struct operation *op, uint64_t start, uint64_t length,
 {
     touch_begin(&op->touch, op->task->mm, start, length, access);
     op->touch.gup = gup;
+    if (op->call->from_kernel || gup)
+        op->touch.memory = REMEMBERS_ALL;
     op->touch.tag = op->call->tag;
 }
 
@@ -508,6 +510,9 @@ populate_vma(struct operation *op, const struct vma *vma)
     start_touch(op, start, end - start, write ? TOUCH_WRITE : TOUCH_READ,
                 /* gup = */ true);
     op->touch.ends_refused = true;
+    if (op->populate_for == POPULATE_FOR_MMAP ||
+        op->populate_for == POPULATE_FOR_MLOCK)
+        op->touch.memory = REMEMBERS_NOTHING;
 }
 
 static void

@@ -28,7 +28,8 @@ enum page_state {
 
 enum page_flag {
     PAGE_STATE_MASK = 0xf,
-    PAGE_ORDER_SHIFT = 4,  // of a block's head: log2 of its pages
+    PAGE_ORDER_SHIFT = 4,  // log2 of its pages: of a free block's head, and
+                           // of every page of a large folio
     PAGE_ORDER_MASK = 0xf << PAGE_ORDER_SHIFT,
     PAGE_HEAD = 1 << 8,        // first frame of a free block
     PAGE_HOT = 1 << 9,         // freed by this CPU, not refilled from buddy
@@ -78,4 +79,30 @@ static inline unsigned
 page_order(const struct page *page)
 {
     return (page->flags & PAGE_ORDER_MASK) >> PAGE_ORDER_SHIFT;
+}
+
+/*
+ * A page in use is part of a folio: itself alone, or pages of a file side by
+ * side that were read as one.  List, dirtiness and the mark of read-ahead are
+ * the folio's, kept in its first page.
+ */
+static inline uint32_t
+folio_pages(const struct page *page)
+{
+    return UINT32_C(1) << page_order(page);
+}
+
+static inline struct page *
+folio_head(struct page *page)
+{
+    return page - (page->index & (folio_pages(page) - 1));
+}
+
+/* Dirtied: what else the mark of read-ahead meant is void. */
+static inline void
+folio_mark_dirty(struct page *page)
+{
+    struct page *head = folio_head(page);
+
+    head->flags = (head->flags & ~(uint32_t)PAGE_READAHEAD) | PAGE_DIRTY;
 }

@@ -206,6 +206,21 @@ page_alloc(struct machine *machine, unsigned cpu, enum page_state state,
     return pfn;
 }
 
+pfn_t
+page_alloc_at_hand(struct machine *machine, unsigned cpu, enum page_state state,
+                   unsigned order)
+{
+    struct request request = request_make(machine, cpu, state, order);
+    pfn_t pfn;
+
+    if (order >= machine->kernel.order_count ||
+        !walk_zonelist(&request, WATERMARK_LOW, 1, &pfn))
+        return PFN_NONE;
+    dress_blocks(&request, &pfn, 1);
+    account_blocks(&request, 1);
+    return pfn;
+}
+
 bool
 page_alloc_anon_at_hand(struct machine *machine, unsigned cpu, pfn_t *pfn)
 {

@@ -25,6 +25,10 @@ struct machine;
 pfn_t page_alloc(struct machine *machine, unsigned cpu, enum page_state state,
                  unsigned order);
 
+/* The same, without reclaim and without drawing on reserves. */
+pfn_t page_alloc_at_hand(struct machine *machine, unsigned cpu,
+                         enum page_state state, unsigned order);
+
 /* As page_alloc() of one frame for user memory where that is least work: the
  * first zone may give it and the CPU's list has it.  Otherwise nothing was done
  * and page_alloc() will look further. */

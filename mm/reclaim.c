@@ -126,28 +126,60 @@ see_if_accessed(struct leaf *leaf, uint32_t index, void *data)
     return true;
 }
 
-/* Judge the oldest page of the cache; frames freed (0 or 1). */
-static uint64_t
-judge_file_page(struct machine *machine, struct page *page)
+static uint32_t
+folio_map_count(const struct page *head)
 {
-    bool is_accessed = false;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < folio_pages(head); i++)
+        count += head[i].map_count;
+    return count;
+}
+
+/* Back on its list, as the most recent. */
+static void
+keep_folio(struct machine *machine, struct page *head)
+{
+    lru_remove(machine, head);
+    lru_link_head(machine, head,
+                  head->flags & PAGE_SHMEM ? LRU_SHMEM : LRU_FILE);
+}
+
+/* Take a folio's entries away; how many there were. */
+static uint64_t
+unmap_folio(struct machine *machine, struct page *head)
+{
     uint64_t unmapped = 0;
 
-    machine->counters.reclaim_scanned_pages++;
-    if (page->map_count)
-        rmap_walk_referenced(machine, page, see_if_accessed, &is_accessed);
-    if (page->map_count && !is_accessed)
-        rmap_walk(machine, page, unmap_entry, &unmapped);
+    for (uint32_t i = 0; i < folio_pages(head); i++)
+        if (head[i].map_count)
+            rmap_walk(machine, &head[i], unmap_entry, &unmapped);
+    return unmapped;
+}
+
+/* Judge the oldest folio of the cache; frames freed. */
+static uint64_t
+judge_file_folio(struct machine *machine, struct page *head)
+{
+    uint64_t pages = folio_pages(head), unmapped = 0;
+    bool is_accessed = false;
+
+    machine->counters.reclaim_scanned_pages += pages;
+    for (uint32_t i = 0; i < pages; i++)
+        if (head[i].map_count)
+            rmap_walk_referenced(machine, &head[i], see_if_accessed,
+                                 &is_accessed);
+    if (!is_accessed)
+        unmapped = unmap_folio(machine, head);
     machine->reclaimed_mapped_count += unmapped > 0;
-    if (is_accessed || page->map_count || (page->flags & PAGE_DIRTY)) {
-        lru_remove(machine, page);
-        lru_link_head(machine, page, LRU_FILE);
+    if (is_accessed || folio_map_count(head) || (head->flags & PAGE_DIRTY)) {
+        keep_folio(machine, head);
         return 0;
     }
-    file_forget_unused(g_ptr_array_index(machine->files, page->home));
-    file_drop_page(machine, machine->cpu, pfn_of(machine, page));
-    machine->counters.reclaim_freed_pages++;
-    return 1;
+    file_forget_unused(g_ptr_array_index(machine->files, head->home));
+    file_drop_folio(machine, machine->cpu, head);
+    machine->counters.reclaim_freed_pages += pages;
+    return pages;
 }
 
 static uint64_t
@@ -159,7 +191,7 @@ reclaim_file(struct machine *machine, uint64_t target)
     /* Twice round: the first may only clear accessed bits. */
     for (uint64_t left = 2 * lru->count; left && freed < target && lru->count;
          left--)
-        freed += judge_file_page(machine, &machine->pages[lru->tail]);
+        freed += judge_file_folio(machine, &machine->pages[lru->tail]);
     return freed;
 }
 
@@ -210,46 +242,109 @@ reclaim_kswapd(struct machine *machine, unsigned cpu)
 /* ---- what a process gives up ---- */
 
 /*
- * A page of a file that a process pages out, used lately or not.  Its entry
- * goes in any case; a dirty page stays in memory, marked as one that is to go
- * as soon as it was written back -- the mark that also starts read-ahead.  A
- * dirty page of shmem would have to go to swap.
+ * A folio of a file that a process pages out, used lately or not.  Its entries
+ * go in any case; a dirty one stays in memory, marked as one that is to go as
+ * soon as it was written back -- the mark that also starts read-ahead.  A dirty
+ * page of shmem would have to go to swap.
  */
 static void
-page_out_file_page(struct machine *machine, struct page *page)
+page_out_folio(struct machine *machine, struct page *head)
 {
-    uint64_t unmapped = 0;
+    uint64_t pages = folio_pages(head);
 
-    machine->counters.reclaim_scanned_pages++;
-    rmap_walk(machine, page, unmap_entry, &unmapped);
-    if (page->map_count == 0 && !(page->flags & PAGE_DIRTY)) {
-        file_drop_page(machine, machine->cpu, pfn_of(machine, page));
-        machine->counters.reclaim_freed_pages++;
+    machine->counters.reclaim_scanned_pages += pages;
+    unmap_folio(machine, head);
+    if (folio_map_count(head) == 0 && !(head->flags & PAGE_DIRTY)) {
+        file_drop_folio(machine, machine->cpu, head);
+        machine->counters.reclaim_freed_pages += pages;
         return;
     }
-    if (!(page->flags & PAGE_SHMEM))
-        page->flags |= PAGE_READAHEAD;
-    lru_remove(machine, page);
-    lru_link_head(machine, page,
-                  page->flags & PAGE_SHMEM ? LRU_SHMEM : LRU_FILE);
+    if (!(head->flags & PAGE_SHMEM))
+        head->flags |= PAGE_READAHEAD;
+    keep_folio(machine, head);
 }
 
-/* One present entry; what others map, too, or what is on no list yet stays. */
-static void
-page_out_entry(struct machine *machine, pte_t pte)
+/* How many pages of the folio the entries from `index` on map, up to `end`. */
+static uint32_t
+batch_length(const struct leaf *leaf, uint32_t index, uint32_t end,
+             const struct page *head, const struct page *page)
 {
-    enum pte_class class = pte_class(pte);
+    uint64_t left = folio_pages(head) - (uint64_t)(page - head);
+    pte_t pte = leaf->pte[index];
+    uint32_t count = 1;
 
-    if (class != PTE_CLASS_ANON && class != PTE_CLASS_FILE)
-        return;
-    struct page *page = page_of(machine, pte_pfn(pte));
+    while (count < left && index + count < end &&
+           pte_class(leaf->pte[index + count]) == PTE_CLASS_FILE &&
+           pte_pfn(leaf->pte[index + count]).v == pte_pfn(pte).v + count)
+        count++;
+    return count;
+}
 
-    if (page->map_count != 1 || !(page->flags & PAGE_LRU))
+struct folio_mappers {
+    const struct mm *mm;
+    bool has_others;
+};
+
+static bool
+see_mapper(struct leaf *leaf, uint32_t index, void *data)
+{
+    struct folio_mappers *mappers = data;
+
+    (void)index;
+    mappers->has_others |= leaf->mm != mappers->mm;
+    return !mappers->has_others;
+}
+
+/* Only a part of a large folio is mapped in the range: it falls apart, and
+ * loses all its entries.  Pages that nobody maps are not paged out. */
+static void
+break_up(struct machine *machine, struct mm *mm, struct page *head)
+{
+    struct folio_mappers mappers = {.mm = mm};
+
+    if ((head->flags & PAGE_DIRTY) || !(head->flags & PAGE_LRU))
+        return;  // its blocks are not on disk yet, or a batch holds it
+    for (uint32_t i = 0; i < folio_pages(head); i++)
+        if (head[i].map_count)
+            rmap_walk(machine, &head[i], see_mapper, &mappers);
+    if (mappers.has_others)
         return;
+    unmap_folio(machine, head);
+    file_split_folio(machine, head);
+}
+
+/* The entries from index on that map one folio; how many.  What others map,
+ * too, or what is on no list yet stays. */
+static uint32_t
+page_out_file(struct leaf *leaf, uint32_t index, uint32_t end)
+{
+    struct machine *machine = leaf->mm->machine;
+    struct page *page = page_of(machine, pte_pfn(leaf->pte[index]));
+    struct page *head = folio_head(page);
+    uint32_t count = batch_length(leaf, index, end, head, page);
+
+    if (count < folio_pages(head))
+        break_up(machine, leaf->mm, head);
+    else if ((head->flags & PAGE_LRU) && folio_map_count(head) == count)
+        page_out_folio(machine, head);
+    return count;
+}
+
+static uint32_t
+page_out_entry(struct leaf *leaf, uint32_t index, uint32_t end)
+{
+    struct machine *machine = leaf->mm->machine;
+    enum pte_class class = pte_class(leaf->pte[index]);
+
     if (class == PTE_CLASS_FILE)
-        page_out_file_page(machine, page);
-    else if (page->flags & PAGE_LAZY)
-        discard_lazy(machine, page);
+        return page_out_file(leaf, index, end);
+    if (class == PTE_CLASS_ANON) {
+        struct page *page = page_of(machine, pte_pfn(leaf->pte[index]));
+
+        if ((page->flags & PAGE_LAZY) && page->map_count == 1)
+            discard_lazy(machine, page);
+    }
+    return 1;
 }
 
 void
@@ -262,11 +357,13 @@ reclaim_pageout(struct vma *vma, uint64_t start, uint64_t end)
 
     lru_drain(machine, machine->cpu);
     for (uint64_t at = start; (leaf = pagetable_next_leaf(mm, at, end));) {
+        uint64_t first = MAX(at, leaf->base);
         uint64_t last = MIN(end, leaf->base + leaf_span_bytes(arch));
+        uint32_t index = leaf_index(arch, first);
+        uint32_t limit = index + (uint32_t)bytes_to_pages(last - first);
 
-        for (uint64_t addr = MAX(at, leaf->base); addr < last;
-             addr += PAGE_BYTES)
-            page_out_entry(machine, leaf->pte[leaf_index(arch, addr)]);
+        while (index < limit)
+            index += page_out_entry(leaf, index, limit);
         at = leaf->base + leaf_span_bytes(arch);
     }
 }

@@ -52,6 +52,13 @@ const struct not_modelled not_modelled[] = {
     {"other programs of a recorded host",
      "what they did to batches of pages, to page locks and caches is in no "
      "recording; --check may show a few reuse and file faults"},
+    {"waiting for the disk", "what a fault reads ahead is there at once; on a "
+                             "slow disk fewer neighbours are mapped with it"},
+    {"file descriptors", "read-ahead follows the pattern of a file, not of "
+                         "each descriptor; several readers of one file may "
+                         "read other windows"},
+    {"read-ahead before 6.18", "a fault that misses reads the 128 KiB around "
+                               "it, aligned, whatever the pattern"},
     {"writeback", "dirty file pages stay and cost no I/O; reclaim takes clean "
                   "ones"},
     {NULL, NULL},

@@ -31,6 +31,12 @@ const struct setting knobs[] = {
      0, 1, FIELD(highpte), true, false},
     {"l1_line_bytes", "cache line, the size of a pte_chain block",
      32, 1024, FIELD(l1_line_bytes), false, true},
+    {"read_ahead_kb", "window of read-ahead, as in /sys/class/bdi",
+     0, 1 << 20, FIELD(read_ahead_kb), false, false},
+    {"max_sectors_kb", "largest request to the disk, as in /sys/block",
+     0, 1 << 20, FIELD(max_sectors_kb), false, false},
+    {"large_folios", "1: read-ahead may read several pages of a file as one",
+     0, 1, FIELD(large_folios), true, false},
     {NULL, NULL, 0, 0, 0, false, false},
 };
 /* clang-format on */

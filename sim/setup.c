@@ -190,6 +190,9 @@ set_defaults(struct setup *setup, const struct kernel_file *kernel,
         .overcommit_ratio = 50,
         .max_map_count = kernel->kernel.max_map_count,
         .nozero_race_fix = true,
+        .read_ahead_kb = 128,
+        .max_sectors_kb = 4096,
+        .large_folios = true,
     };
     for (size_t axis = 0; policy_axes[axis].name; axis++)
         set_axis(setup, axis, kernel->wanted[axis][width]);

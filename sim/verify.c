@@ -38,8 +38,8 @@ struct verify {
     struct host_file *files;  // by trace file
     uint64_t memory_limit_bytes;
     struct mm_counters before;
-    uint64_t faults_before;   // of the acting worker
-    const struct task *born;  // child of the latest call
+    struct host_faults faults_before;  // of the acting worker
+    const struct task *born;           // child of the latest call
     GString *difference;
     GError *error;  // the host cannot go on
 };
@@ -350,26 +350,45 @@ exec_worker(struct verify *verify, struct worker *worker,
 /* ---- comparison ---- */
 
 /* What getrusage() shows: exceptions that were resolved, and populating. */
-static uint64_t
+/* What getrusage() would show of a simulated machine with one process. */
+static struct host_faults
 simulated_faults(const struct mm_counters *counters)
 {
-    return counters->fault_count - counters->fault_segv_count -
-           counters->fault_bus_count + counters->populate_fault_count +
-           counters->fault_spurious_count;
+    uint64_t all = counters->fault_count - counters->fault_segv_count -
+                   counters->fault_bus_count + counters->populate_fault_count +
+                   counters->fault_spurious_count;
+
+    return (struct host_faults){
+        .minor = all - counters->fault_major_count,
+        .major = counters->fault_major_count,
+    };
 }
 
+/* Whoever populates a mapping counts no major faults here (his are not among
+ * those that the counters describe): then only the sum is compared. */
 static void
-compare_faults(struct verify *verify, const struct worker *worker)
+compare_faults(struct verify *verify, const struct worker *worker,
+               bool is_touch)
 {
-    uint64_t host = worker->fault_count - verify->faults_before;
-    uint64_t simulated = simulated_faults(&verify->replay->machine->counters) -
-                         simulated_faults(&verify->before);
+    struct host_faults now =
+        simulated_faults(&verify->replay->machine->counters);
+    struct host_faults before = simulated_faults(&verify->before);
+    struct host_faults host = {
+        worker->faults.minor - verify->faults_before.minor,
+        worker->faults.major - verify->faults_before.major,
+    };
+    struct host_faults simulated = {
+        now.minor - before.minor,
+        now.major - before.major,
+    };
 
-    if (host != simulated)
-        g_string_append_printf(verify->difference,
-                               "faults differ: host %" PRIu64
-                               ", simulated %" PRIu64 "\n",
-                               host, simulated);
+    if (host.minor + host.major != simulated.minor + simulated.major ||
+        (is_touch && host.major != simulated.major))
+        g_string_append_printf(
+            verify->difference,
+            "faults differ: host %" PRIu64 " and %" PRIu64
+            " major, simulated %" PRIu64 " and %" PRIu64 "\n",
+            host.minor, host.major, simulated.minor, simulated.major);
 }
 
 /* Whether an older task shares the address space: it was compared already. */
@@ -391,6 +410,50 @@ is_crowded(const struct verify *verify, const struct mm *mm)
 
     return mm->map_count > CROWD_VMAS && next % CROWD_EVENTS != 0 &&
            next < verify->replay->trace->events->len;
+}
+
+/* The first pages that are in memory on one side alone. */
+static void
+append_residency(GString *out, const struct file *file, const char *name,
+                 const unsigned char *pages)
+{
+    uint64_t count = file_size_pages(file), first = 0;
+
+    while (first < count &&
+           (pages[first] & 1) == file_page_is_cached(file, first))
+        first++;
+    uint64_t end = first;
+    while (end < count && (pages[end] & 1) != file_page_is_cached(file, end) &&
+           (pages[end] & 1) == (pages[first] & 1))
+        end++;
+    if (first < end)
+        g_string_append_printf(
+            out, "pages %" PRIu64 "-%" PRIu64 " of %s are in memory %s\n",
+            first, end - 1, name,
+            pages[first] & 1 ? "only on the host" : "only in the simulation");
+}
+
+/* Which pages of files are in memory, where that can change. */
+static bool
+compare_files(struct verify *verify)
+{
+    const struct trace *trace = verify->replay->trace;
+
+    for (size_t i = 0; i < trace->files->len; i++) {
+        const struct host_file *host = &verify->files[i];
+        const struct file *file = verify->replay->files[i];
+        if (!host->pages || host->is_held)
+            continue;
+        g_autofree unsigned char *pages = g_malloc(file_size_pages(file));
+        if (!host_file_residency(host, pages, &verify->error))
+            return false;
+        append_residency(
+            verify->difference, file,
+            trace_string(
+                trace, g_array_index(trace->files, struct trace_file, i).name),
+            pages);
+    }
+    return true;
 }
 
 /* Only the acting process and its child can have changed but for what they
@@ -430,7 +493,7 @@ carry_out(struct verify *verify, const struct operation *op)
     if (!worker)
         return sim_fail(&verify->error, SIM_ERROR_FAILED,
                         "a task has no process on the host");
-    verify->faults_before = worker->fault_count;
+    verify->faults_before = worker->faults;
     switch ((int)op->call->kind) {
     case CALL_TOUCH:
         return do_touch(verify, worker, op);
@@ -491,10 +554,10 @@ on_call(void *data, const struct operation *op)
         return;
     struct worker *worker = worker_of(verify, op->task);
     if (worker && op->call->kind != CALL_EXEC)
-        compare_faults(verify, worker);
+        compare_faults(verify, worker, op->call->kind == CALL_TOUCH);
     host_drain_batches(verify->host);
-    if (compares)
-        compare_states(verify, op);
+    if (compares && compare_states(verify, op))
+        compare_files(verify);
 }
 
 /* ---- the run ---- */

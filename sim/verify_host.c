@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <linux/magic.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,10 +20,8 @@
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -35,15 +32,9 @@
 /* No canonical address: an access raises a fault that is not a page fault. */
 #define NOWHERE (UINT64_C(1) << 63)
 
-struct held_file {
-    int fd;
-    void *pages;  // NULL: not held
-    uint64_t size_bytes;
-};
-
 struct host {
     GPtrArray *workers;     // struct worker *, living
-    GArray *files;          // struct held_file
+    GArray *files;          // struct host_file
     uint64_t file_bytes;    // of them together
     void *drain_page;       // anonymous, never touched
     cpu_set_t cpus_before;  // where the caller might run
@@ -70,7 +61,10 @@ wait_stop(struct worker *worker, int *status, GError **error)
     if (!WIFSTOPPED(*status))
         return sim_fail(error, SIM_ERROR_FAILED,
                         "a worker died unexpectedly (status 0x%x)", *status);
-    worker->fault_count = (uint64_t)usage.ru_minflt + (uint64_t)usage.ru_majflt;
+    worker->faults = (struct host_faults){
+        .minor = (uint64_t)usage.ru_minflt,
+        .major = (uint64_t)usage.ru_majflt,
+    };
     return true;
 }
 
@@ -663,7 +657,7 @@ host_open(GError **error)
         return NULL;
     }
     host->workers = g_ptr_array_new();
-    host->files = g_array_new(FALSE, FALSE, sizeof(struct held_file));
+    host->files = g_array_new(FALSE, FALSE, sizeof(struct host_file));
     host->drain_page = mmap(NULL, PAGE_BYTES, PROT_READ | PROT_WRITE,
                             MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return host;
@@ -679,13 +673,8 @@ host_close(struct host *host)
         worker_free(host->workers->pdata[i]);
     }
     g_ptr_array_unref(host->workers);
-    for (guint i = 0; i < host->files->len; i++) {
-        const struct held_file *file =
-            &g_array_index(host->files, struct held_file, i);
-        if (file->pages)
-            munmap(file->pages, file->size_bytes);
-        close(file->fd);
-    }
+    for (guint i = 0; i < host->files->len; i++)
+        host_file_close(&g_array_index(host->files, struct host_file, i));
     g_array_unref(host->files);
     munmap(host->drain_page, PAGE_BYTES);
     sched_setaffinity(0, sizeof(host->cpus_before), &host->cpus_before);
@@ -698,92 +687,17 @@ host_drain_batches(struct host *host)
     madvise(host->drain_page, PAGE_BYTES, MADV_FREE);
 }
 
-/* Bring every page into memory; without read-ahead, so that the page cache
- * holds single pages, none of which is marked to start more of it. */
-static void
-read_whole(int fd, uint64_t size_bytes)
-{
-    enum { CHUNK_BYTES = 1 << 17 };
-    g_autofree char *chunk = g_malloc(CHUNK_BYTES);
-
-    posix_fadvise(fd, 0, 0, POSIX_FADV_RANDOM);
-    for (uint64_t at = 0; at < size_bytes; at += CHUNK_BYTES)
-        if (pread(fd, chunk, CHUNK_BYTES, (off_t)at) < 0)
-            return;
-    posix_fadvise(fd, 0, 0, POSIX_FADV_NORMAL);
-}
-
-/*
- * Keep all pages in memory.  A host may take pages of files out of its page
- * cache whenever it likes, and not only for want of memory: with proactive
- * reclaim (DAMON) single pages go that nobody has used for a while.  Pages
- * that somebody has locked stay.  The call is made by its number: the address
- * sanitizer replaces mlock() by nothing.
- */
-static void *
-hold(int fd, uint64_t size_bytes)
-{
-    void *pages = mmap(NULL, size_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
-
-    if (pages == MAP_FAILED)
-        return NULL;
-    if (syscall(SYS_mlock, pages, size_bytes) == 0)
-        return pages;
-    munmap(pages, size_bytes);
-    return NULL;
-}
-
-/* Without a name, so that nothing of it can stay behind.  Everybody may write
- * to it: who may not cannot page it out.  Files of a tmpfs are shared memory to
- * the kernel: such a folder will not do. */
-static int
-temporary_file(bool is_shmem)
-{
-    const char *const folders[] = {g_get_tmp_dir(), "/var/tmp", "."};
-
-    if (is_shmem)
-        return memfd_create("vmsim-verify", 0);
-    for (size_t i = 0; i < G_N_ELEMENTS(folders); i++) {
-        struct statfs system;
-        int fd = open(folders[i], O_TMPFILE | O_RDWR, 0600);
-        if (fd >= 0 && fstatfs(fd, &system) == 0 &&
-            system.f_type != TMPFS_MAGIC && fchmod(fd, 0666) == 0)
-            return fd;
-        if (fd >= 0)
-            close(fd);
-    }
-    errno = ENOENT;
-    return -1;
-}
-
 bool
 host_add_file(struct host *host, struct host_file *file, GError **error)
 {
-    struct held_file held = {.size_bytes = file->size_bytes};
-
     host->file_bytes += file->size_bytes;
     if (host->file_bytes < file->size_bytes ||
         host->file_bytes > FILE_BYTES_MAX)
         return sim_fail(error, SIM_ERROR_FAILED,
                         "the files of the trace are larger than 1G together: "
                         "not carried out on this host");
-    held.fd = file->fd = temporary_file(file->is_shmem);
-    if (held.fd < 0 || ftruncate(held.fd, (off_t)file->size_bytes) < 0) {
-        sim_fail(error, SIM_ERROR_FAILED,
-                 "no temporary file for a file of the trace (TMPDIR, /var/tmp "
-                 "and the current folder were tried): %s",
-                 g_strerror(errno));
-        if (held.fd >= 0)
-            close(held.fd);
+    if (!host_file_open(file, error))
         return false;
-    }
-    if (file->is_cold)
-        posix_fadvise(held.fd, 0, 0, POSIX_FADV_DONTNEED);
-    else if (!file->is_shmem)
-        read_whole(held.fd, file->size_bytes);
-    if (file->is_held && file->size_bytes > 0)
-        held.pages = hold(held.fd, file->size_bytes);
-    file->is_held = held.pages != NULL;
-    g_array_append_val(host->files, held);
+    g_array_append_vals(host->files, file, 1);
     return true;
 }

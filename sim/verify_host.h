@@ -16,6 +16,8 @@
  */
 #pragma once
 
+#include "sim/verify_file.h"
+
 #include <glib.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -33,9 +35,13 @@ struct host_special {
     uint64_t address, bytes;
 };
 
+struct host_faults {
+    uint64_t minor, major;
+};
+
 struct worker {
     pid_t pid;
-    uint64_t fault_count;        // minor and major, up to the last stop
+    struct host_faults faults;   // up to the last stop
     uint64_t code_at;            // where its code is now
     int smaps, pagemap, status;  // of /proc, -1 where not opened yet
     struct host_special specials[HOST_SPECIAL_COUNT];  // parked
@@ -77,17 +83,7 @@ struct host *host_open(GError **error);
 /* Ends all workers. */
 void host_close(struct host *host);
 
-struct host_file {
-    int fd;  // the same in every worker started later
-    uint64_t size_bytes;
-    bool is_shmem, is_cold;
-    /* Mapped and locked by the caller, too, so that no page of it leaves the
-     * page cache: each has a mapping more. */
-    bool is_held;
-};
-
-/* A temporary file of zeroes whose pages are in the page cache (or not, if
- * cold).  is_held asks for that; it is false where it is not allowed. */
+/* host_file_open(), of at most 1G together. */
 bool host_add_file(struct host *host, struct host_file *file, GError **error);
 
 /* A process with an empty address space; NULL and *error on failure. */

@@ -8,19 +8,19 @@
  * prefer pages that were touched before.  What chance alone rarely meets is
  * left to scenes.
  *
- * Left out: cold files (read-ahead is not modelled), `hog`, nozero and
- * vrange (no such call on hosts); pageout of files (it drops page cache); free
- * of memory that another process has locked (its pages do not become lazy).
+ * Files are kept in memory in most programs; in the others they are cold, or
+ * paged out, and read again.
+ *
+ * Left out: `hog`, nozero and vrange (no such call on hosts); free of memory
+ * that another process has locked (its pages do not become lazy).
  */
 #include "sim/verify_random_private.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#define BIG_PAGES      2048
 #define WINDOW_2M      UINT64_C(0x200001f0000)  // a 2 MiB border in the middle
 #define WINDOW_1G      UINT64_C(0x2007fff0000)  // a 1 GiB border
-#define WINDOW_BIG     UINT64_C(0x20180000000)
 #define WINDOW_BIG_ODD UINT64_C(0x20180001000)  // sometimes not 2 MiB-aligned
 
 /* A place, as the trace spells it. */
@@ -347,7 +347,7 @@ do_madvise(struct program *program)
     static const char *const contents[] = {
         "dontneed", "free", "populate-read", "populate-write",
         "guard-install", "guard-remove", "dontneed-locked", "willneed",
-        "cold", "collapse", "pageout"};  // last: only where nothing is a file
+        "cold", "collapse", "pageout"};  // last: not where files are held
     static const char *const kinds[][2] = {
         {"hugepage", "nohugepage"}, {"nohugepage", "nohugepage"},
         {"dontfork", "dofork"}, {"dofork", "dofork"},
@@ -364,7 +364,8 @@ do_madvise(struct program *program)
     if (one_in(program, 2)) {
         const char *advice =
             any_of(program, contents,
-                   G_N_ELEMENTS(contents) - (program->has_files ? 1 : 0));
+                   G_N_ELEMENTS(contents) -
+                       (program->has_files && !program->has_reads));
         if (program->has_locks && program->process_count > 1 &&
             strcmp(advice, "free") == 0)
             advice = "dontneed-locked";
@@ -748,7 +749,7 @@ theme_of(const struct random_request *request)
 GPtrArray *
 random_program(const struct random_request *request)
 {
-    enum { HEADER_LINES = 3 };
+    enum { HEADER_LINES = 4 };
     struct program program = {
         .request = *request,
         .random = {request->seed << 32 | request->index},
@@ -763,7 +764,11 @@ random_program(const struct random_request *request)
         (program.theme != THEME_PROMISES && one_in(&program, 4));
     program.has_stacks = one_in(&program, 4);
     add_line(&program, "#vmtrace 1");
-    add_line(&program, "0 file disk %dK disk cached", FILE_PAGES * 4);
+    program.has_reads = program.has_files && one_in(&program, 3);
+    add_line(&program, "0 file disk %dK disk %s", FILE_PAGES * 4,
+             program.has_reads && one_in(&program, 2) ? "cold" : "cached");
+    add_line(&program, "0 file wide %dK disk cold",
+             program.has_reads ? WIDE_PAGES * 4 : 4);
     add_line(&program, "0 file shm %dK shmem", FILE_PAGES * 4);
     start_process(&program);
     if (program.theme == THEME_CROWD)

@@ -14,6 +14,9 @@
 #define RECENT_COUNT 8
 #define WINDOW_PAGES 32
 #define FILE_PAGES   56
+#define WIDE_PAGES   10000
+#define BIG_PAGES    2048
+#define WINDOW_BIG   UINT64_C(0x20180000000)
 
 /* What a program is about. */
 enum theme {
@@ -54,6 +57,7 @@ struct program {
     uint64_t next_id;
     enum theme theme;
     bool has_files;  // of memory that is not private and anonymous
+    bool has_reads;  // pages of files leave memory, and are read again
     bool has_locks;
     bool has_stacks;  // mappings that grow down
 };

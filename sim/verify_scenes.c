@@ -277,6 +277,54 @@ remap_file(struct program *program)
     touch_at(program, 'r', base, 6);
 }
 
+/* One touch of a file that is being read: the next pages, or any. */
+static void
+read_some(struct program *program, uint64_t base, uint64_t pages,
+          uint64_t *next)
+{
+    uint64_t count = one_in(program, 3) ? 1 + below(program, 40) : 1;
+    uint64_t page = *next;
+
+    if (one_in(program, 3))
+        page = below(program, pages);
+    count = MIN(count, pages - page);
+    touch_at(program, one_in(program, 5) ? 'w' : 'r', page_at(base, page),
+             count);
+    *next = (page + count) % pages;
+}
+
+/* Read a file that is not in memory, page some of it out, read on. */
+static void
+read_file(struct program *program)
+{
+    static const char *const advices[] = {"random",   "sequential",
+                                          "hugepage", "normal",
+                                          "willneed", "populate-read"};
+    uint64_t base = WINDOW_BIG + below(program, 40) * PAGE_BYTES;
+    uint64_t pages = 40 + below(program, BIG_PAGES - 80);
+    uint64_t next = one_in(program, 2) ? 0 : below(program, pages);
+    g_autofree char *flags = g_strdup_printf(
+        "%s,file=wide,off=%" PRIu64 "K",
+        one_in(program, 2) ? "shared" : "private",
+        one_in(program, 3) ? 0 : 4 * below(program, WIDE_PAGES - 100));
+
+    map_at(program, base, pages, one_in(program, 4) ? "rwx" : "rw-", flags);
+    for (uint64_t steps = 4 + below(program, 12); steps > 0; steps--) {
+        uint64_t from = below(program, pages);
+        uint64_t count = MIN(pages - from, 1 + below(program, 100));
+
+        if (one_in(program, 6))
+            say(program, "madvise 0x%" PRIx64 " %" PRIu64 "K %s",
+                page_at(base, from), count * 4,
+                advices[below(program, G_N_ELEMENTS(advices))]);
+        else if (one_in(program, 6))
+            say(program, "madvise 0x%" PRIx64 " %" PRIu64 "K pageout",
+                page_at(base, from), count * 4);
+        else
+            read_some(program, base, pages, &next);
+    }
+}
+
 /* ---- pages ---- */
 
 /* Who is left keeps the page. */
@@ -485,7 +533,8 @@ gather_crowd(struct program *program)
 enum need {
     NEEDS_NOTHING,
     NEEDS_FILES,
-    NEEDS_NO_FILES,
+    NEEDS_PAGEOUT,
+    NEEDS_READS,
     NEEDS_LOCKS,
     NEEDS_TASKS,
     NEEDS_PROMISES,
@@ -500,8 +549,10 @@ has(const struct program *program, enum need need)
         return true;
     case NEEDS_FILES:
         return program->has_files;
-    case NEEDS_NO_FILES:
-        return !program->has_files;
+    case NEEDS_PAGEOUT:
+        return !program->has_files || program->has_reads;
+    case NEEDS_READS:
+        return program->has_reads;
     case NEEDS_LOCKS:
         return program->has_locks;
     case NEEDS_TASKS:
@@ -536,7 +587,8 @@ random_scene(struct program *program)
         {1, overflow_file, NEEDS_NOTHING},
         {1, look_beyond_file, NEEDS_FILES},
         {1, remap_file, NEEDS_FILES},
-        {2, free_lazily, NEEDS_NO_FILES},
+        {2, free_lazily, NEEDS_PAGEOUT},
+        {3, read_file, NEEDS_READS},
         {12, move_border, NEEDS_LOCKS},
         {8, lock_too_much, NEEDS_LOCKS},
         {10, remap_locked_file, NEEDS_LOCKS},

@@ -5,6 +5,7 @@
 
 #include "mm/types.h"
 #include "sim/error.h"
+#include "sim/verify_file.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -100,10 +101,15 @@ verify_setup(struct setup *setup, struct catalog *catalog,
     g_autofree char *host_map_count = sysctl_text("max_map_count");
     g_autofree char *map_count = NULL;
     g_autofree char *ram = NULL;
+    g_autofree char *read_ahead = NULL;
+    g_autofree char *max_sectors = NULL;
     uint64_t ram_bytes = host_memory_bytes("MemTotal:");
+    struct host_disk disk;
 
-    if (!kernel)
+    if (!kernel || !host_disk_read(&disk, error))
         return false;
+    read_ahead = g_strdup_printf("%" PRIu64, disk.read_ahead_kb);
+    max_sectors = g_strdup_printf("%" PRIu64, disk.max_sectors_kb);
     ram = g_strdup_printf("%" PRIu64, page_floor(MAX(ram_bytes, 1 << 28)));
     /* A worker's code is a mapping more. */
     map_count = g_strdup_printf(
@@ -117,6 +123,9 @@ verify_setup(struct setup *setup, struct catalog *catalog,
         {SETUP_CPUS, NULL, "1"},
         {SETUP_SYSCTL, "vm.overcommit_memory", overcommit ? overcommit : "0"},
         {SETUP_SYSCTL, "vm.max_map_count", map_count},
+        {SETUP_KNOB, "read_ahead_kb", read_ahead},
+        {SETUP_KNOB, "max_sectors_kb", max_sectors},
+        {SETUP_KNOB, "large_folios", disk.has_large_folios ? "1" : "0"},
         {SETUP_POLICY, "thp", "never"},
     };
     g_autoptr(GArray) all =

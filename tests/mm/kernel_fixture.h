@@ -33,6 +33,8 @@ kernel_fixture_base(const char *name, uint32_t version, const struct arch *arch,
         .l1_line_bytes = 64,
         .overcommit_ratio = 50,
         .max_map_count = 65536,
+        .read_ahead_kb = 128,
+        .max_sectors_kb = 1280,
     };
     g_strlcpy(config.kernel.name, name, sizeof(config.kernel.name));
     return config;
