@@ -31,6 +31,8 @@
 #include "mm/mapping.h"
 #include "mm/vrange.h"
 
+#define GUP_KEEPS_STACK_VERSION 6005000  // recalled; 6.18 measured
+
 void
 touch_begin(struct touch *touch, struct mm *mm, uint64_t start, uint64_t length,
             enum touch_access access)
@@ -122,6 +124,15 @@ fault_refused(struct touch *touch, enum touch_outcome outcome, uint64_t pages)
 
 /* ---- looking up ---- */
 
+/* get_user_pages() takes a stack as it is, from 6.5 on. */
+static bool
+may_grow_stack(const struct touch *touch, const struct vma *vma)
+{
+    return (vma->flags & VM_GROWSDOWN) &&
+           !(touch->gup &&
+             touch->machine->kernel.version >= GUP_KEEPS_STACK_VERSION);
+}
+
 /* The VMA of addr, grown down to it if it is a stack; NULL: none. */
 static struct vma *
 touch_vma(struct touch *touch, uint64_t addr)
@@ -130,7 +141,7 @@ touch_vma(struct touch *touch, uint64_t addr)
 
     if (!vma || vma->start <= addr)
         return vma;
-    if ((vma->flags & VM_GROWSDOWN) && mm_grow_stack(touch->mm, vma, addr))
+    if (may_grow_stack(touch, vma) && mm_grow_stack(touch->mm, vma, addr))
         return vma;
     return NULL;
 }

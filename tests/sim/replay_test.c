@@ -183,6 +183,24 @@ START_TEST(strided_touches_of_all_addresses_are_refused_at_once)
 }
 END_TEST
 
+START_TEST(the_kernel_grows_a_stack_for_itself_until_6_4)
+{
+    static const struct {
+        const char *kernel;
+        int faults;
+    } rows[] = {{"2.6.2", 2}, {"6.4", 2}, {"6.18", 0}};
+
+    write_file("t", "#vmtrace 1\n1 start\n1 w stack-256K 8K gup\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        json_t *result = replay_result("t", "--kernel", rows[i].kernel, NULL);
+        ck_assert_int_eq(counter(result, "populate_fault_count"),
+                         rows[i].faults);
+        ck_assert_int_eq(counter(result, "fault_count"), 0);
+        json_decref(result);
+    }
+}
+END_TEST
+
 /* What a stride finds is what single touches at its places find. */
 START_TEST(a_stride_meets_what_lies_at_its_places)
 {
@@ -656,6 +674,7 @@ main(void)
     tcase_add_test(tcase, lines_of_a_killed_task_are_skipped);
     tcase_add_test(tcase, a_touch_beyond_the_last_address_ends);
     tcase_add_test(tcase, strided_touches_of_all_addresses_are_refused_at_once);
+    tcase_add_test(tcase, the_kernel_grows_a_stack_for_itself_until_6_4);
     tcase_add_test(tcase, a_stride_meets_what_lies_at_its_places);
     tcase_add_test(tcase, remapping_all_of_shared_memory_keeps_its_file);
     tcase_add_test(tcase, heap_and_stack_always_exist);
