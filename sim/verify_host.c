@@ -201,6 +201,14 @@ touch_data(struct worker *worker, enum image_entry entry, uint64_t start,
     return true;
 }
 
+/* A place in the page of addr from which sixteen bytes do not leave it: the
+ * kernel reads fifteen of an instruction that faults. */
+static uint64_t
+aligned(uint64_t addr)
+{
+    return addr & ~UINT64_C(15);
+}
+
 /*
  * Fetches: memory of a worker is all zeroes, which is an instruction that
  * writes to [rax].  With rax nowhere it faults without a page fault when the
@@ -218,7 +226,7 @@ touch_code(struct worker *worker, uint64_t start, uint64_t stride,
 
         if (!get_registers(worker, &registers, error))
             return false;
-        registers.rip = start + i * stride;
+        registers.rip = aligned(start + i * stride);
         registers.rax = NOWHERE;
         if (!run_from(worker, &registers, &status, error))
             return false;
@@ -240,7 +248,7 @@ touch_from_kernel(struct worker *worker, bool is_write, uint64_t start,
                   GError **error)
 {
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t addr = start + i * stride;
+        uint64_t addr = aligned(start + i * stride);
         const uint64_t read_args[6] = {99, addr, 0, 8};
         const uint64_t write_args[6] = {addr, 8};
         int64_t result;

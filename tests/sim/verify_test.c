@@ -88,6 +88,9 @@ START_TEST(a_small_trace_agrees_with_the_host)
                             "2 exit\n"
                             "1 munmap A+4K 4K\n"
                             "1 r A+4K 4K\n"
+                            "1 mmap C 64K rwx anon,private\n"
+                            "1 x C 4K stride=4095\n"
+                            "1 w C+8K 4K stride=4095 kernel\n"
                             "1 exit\n");
     struct outcome outcome = run_vmsim("verify", "small.vmt", NULL);
     ck_assert_msg(outcome.status == 0, "%s%s", outcome.out, outcome.err);
