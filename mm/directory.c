@@ -4,7 +4,7 @@
 #include "mm/directory.h"
 
 #include "mm/check.h"
-#include "mm/table_memory.h"
+#include "mm/pieces.h"
 
 #include <glib.h>
 #include <string.h>
@@ -18,10 +18,9 @@ is_near(const struct directory *directory)
 }
 
 struct directory *
-directory_create(struct table_memory *memory, pfn_t pfn)
+directory_create(struct pieces *pieces, pfn_t pfn)
 {
-    struct directory *directory =
-        table_memory_get(memory, sizeof(struct directory));
+    struct directory *directory = pieces_get(pieces, sizeof(struct directory));
 
     directory->pfn = pfn;
     directory->slots = directory->near;
@@ -29,42 +28,41 @@ directory_create(struct table_memory *memory, pfn_t pfn)
 }
 
 void
-directory_destroy(struct table_memory *memory, struct directory *directory)
+directory_destroy(struct pieces *pieces, struct directory *directory)
 {
     mm_assert(directory->used_count == 0 && is_near(directory));
     *directory = (struct directory){0};
-    table_memory_put(memory, directory, sizeof(struct directory));
+    pieces_put(pieces, directory, sizeof(struct directory));
 }
 
 /* All slots are NULL: back to none. */
 static void
-close_window(struct table_memory *memory, struct directory *directory)
+close_window(struct pieces *pieces, struct directory *directory)
 {
     if (!is_near(directory))
-        table_memory_put(memory, directory->slots,
-                         directory->count * sizeof(void *));
+        pieces_put(pieces, directory->slots, directory->count * sizeof(void *));
     directory->slots = directory->near;
     directory->first = directory->count = 0;
 }
 
 /* Make [first, first + count) the window; it contains what was. */
 static void
-move_window(struct table_memory *memory, struct directory *directory,
-            uint32_t first, uint32_t count)
+move_window(struct pieces *pieces, struct directory *directory, uint32_t first,
+            uint32_t count)
 {
     size_t bytes = directory->count * sizeof(void *);
     uint32_t shift = directory->count ? directory->first - first : 0;
     void **old = directory->slots, **slots = old;
 
     if (count > DIRECTORY_NEAR_SLOTS)
-        slots = table_memory_get(memory, count * sizeof(void *));
+        slots = pieces_get(pieces, count * sizeof(void *));
     memmove(slots + shift, old, bytes);
     if (slots != old)
         memset(old, 0, bytes);
     else
         memset(slots, 0, shift * sizeof(void *));
     if (slots != old && !is_near(directory))
-        table_memory_put(memory, old, bytes);
+        pieces_put(pieces, old, bytes);
     directory->slots = slots;
     directory->first = (uint16_t)first;
     directory->count = (uint16_t)count;
@@ -72,8 +70,8 @@ move_window(struct table_memory *memory, struct directory *directory,
 
 /* Let the window contain an entry outside of it. */
 static void
-widen_window(struct table_memory *memory, struct directory *directory,
-             uint32_t entry, uint32_t entry_count)
+widen_window(struct pieces *pieces, struct directory *directory, uint32_t entry,
+             uint32_t entry_count)
 {
     bool is_empty = directory->count == 0;
     uint32_t first = is_empty ? entry : MIN(directory->first, entry);
@@ -90,15 +88,15 @@ widen_window(struct table_memory *memory, struct directory *directory,
             first = end > count ? end - count : 0;
         first = MIN(first, entry_count - count);
     }
-    move_window(memory, directory, first, count);
+    move_window(pieces, directory, first, count);
 }
 
 void
-directory_add(struct table_memory *memory, struct directory *directory,
+directory_add(struct pieces *pieces, struct directory *directory,
               uint32_t entry, void *child, uint32_t entry_count)
 {
     if (entry - directory->first >= directory->count)
-        widen_window(memory, directory, entry, entry_count);
+        widen_window(pieces, directory, entry, entry_count);
     void **slot = &directory->slots[entry - directory->first];
 
     mm_assert(!*slot);
@@ -107,13 +105,13 @@ directory_add(struct table_memory *memory, struct directory *directory,
 }
 
 void
-directory_remove(struct table_memory *memory, struct directory *directory,
+directory_remove(struct pieces *pieces, struct directory *directory,
                  uint32_t entry)
 {
     mm_assert(directory_child(directory, entry));
     directory->slots[entry - directory->first] = NULL;
     if (--directory->used_count == 0)
-        close_window(memory, directory);
+        close_window(pieces, directory);
 }
 
 uint32_t

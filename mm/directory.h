@@ -23,7 +23,7 @@
 
 #include <stddef.h>
 
-struct table_memory;
+struct pieces;
 
 #define DIRECTORY_NEAR_SLOTS 5
 
@@ -36,10 +36,9 @@ struct directory {
     void *near[DIRECTORY_NEAR_SLOTS];
 };
 
-struct directory *directory_create(struct table_memory *memory, pfn_t pfn);
+struct directory *directory_create(struct pieces *pieces, pfn_t pfn);
 /* It has no children. */
-void directory_destroy(struct table_memory *memory,
-                       struct directory *directory);
+void directory_destroy(struct pieces *pieces, struct directory *directory);
 
 /* The child at an entry, or NULL. */
 static inline void *
@@ -52,10 +51,10 @@ directory_child(const struct directory *directory, uint32_t entry)
 
 /* Set the child of an entry that has none; entry_count is how many entries
  * the directory has.  Slots may move. */
-void directory_add(struct table_memory *memory, struct directory *directory,
+void directory_add(struct pieces *pieces, struct directory *directory,
                    uint32_t entry, void *child, uint32_t entry_count);
 /* Forget the child of an entry that has one.  Slots may move. */
-void directory_remove(struct table_memory *memory, struct directory *directory,
+void directory_remove(struct pieces *pieces, struct directory *directory,
                       uint32_t entry);
 
 /* First entry from `entry` on that has a child, or UINT32_MAX. */

@@ -10,7 +10,6 @@
 #include "mm/host_memory.h"
 
 #include <glib.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -30,7 +29,8 @@ struct host_memory {
     size_t asked_bytes;     // of records, by this machine
     GArray *chunk_regions;  // struct region: what chunks are cut from
     size_t chunk_bytes;     // of all of them
-    GPtrArray *chunks;      // not in use
+    GPtrArray *zeroed_chunks;  // not in use, never written or wiped
+    GPtrArray *used_chunks;    // not in use, as they were left
 };
 
 static struct region
@@ -65,7 +65,8 @@ host_memory_create(void)
     struct host_memory *memory = g_new0(struct host_memory, 1);
 
     memory->chunk_regions = g_array_new(FALSE, FALSE, sizeof(struct region));
-    memory->chunks = g_ptr_array_new();
+    memory->zeroed_chunks = g_ptr_array_new();
+    memory->used_chunks = g_ptr_array_new();
     return memory;
 }
 
@@ -89,7 +90,8 @@ host_memory_destroy(struct host_memory *memory)
         munmap(region->mapping, region->bytes);
     }
     g_array_free(memory->chunk_regions, TRUE);
-    g_ptr_array_free(memory->chunks, TRUE);
+    g_ptr_array_free(memory->zeroed_chunks, TRUE);
+    g_ptr_array_free(memory->used_chunks, TRUE);
     g_free(memory);
 }
 
@@ -134,20 +136,25 @@ add_chunks(struct host_memory *memory)
     g_array_append_val(memory->chunk_regions, region);
     memory->chunk_bytes += bytes;
     for (size_t at = bytes; at > 0; at -= HOST_CHUNK_BYTES)
-        g_ptr_array_add(memory->chunks, region.start + at - HOST_CHUNK_BYTES);
+        g_ptr_array_add(memory->zeroed_chunks,
+                        region.start + at - HOST_CHUNK_BYTES);
 }
 
 void *
-host_memory_get_chunk(struct host_memory *memory)
+host_memory_get_chunk(struct host_memory *memory, bool is_zeroed)
 {
-    if (memory->chunks->len == 0)
+    GPtrArray *chunks = memory->zeroed_chunks;
+
+    if (!is_zeroed && memory->used_chunks->len)
+        chunks = memory->used_chunks;
+    if (chunks->len == 0)
         add_chunks(memory);
-    return g_ptr_array_steal_index_fast(memory->chunks,
-                                        memory->chunks->len - 1);
+    return g_ptr_array_steal_index_fast(chunks, chunks->len - 1);
 }
 
 void
-host_memory_put_chunk(struct host_memory *memory, void *chunk)
+host_memory_put_chunk(struct host_memory *memory, void *chunk, bool is_zeroed)
 {
-    g_ptr_array_add(memory->chunks, chunk);
+    g_ptr_array_add(is_zeroed ? memory->zeroed_chunks : memory->used_chunks,
+                    chunk);
 }

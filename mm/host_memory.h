@@ -1,6 +1,6 @@
 /*
- * Host memory for what a simulated machine has most of: frame records and
- * page-table leaves.
+ * Host memory for what a simulated machine has most of: frame records, page
+ * tables and the objects of slabs.
  *
  * To get a page from the host's kernel costs as much as simulating a hundred
  * faults.  So memory is backed in stretches ahead of its use, in huge pages
@@ -11,6 +11,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #define HOST_CHUNK_BYTES ((size_t)256 << 10)
@@ -28,7 +29,8 @@ void *host_memory_get_records(struct host_memory *memory, size_t bytes);
 size_t host_memory_back_records(struct host_memory *memory, size_t from,
                                 size_t limit);
 
-/* HOST_CHUNK_BYTES, zeroed, cache-line aligned. */
-void *host_memory_get_chunk(struct host_memory *memory);
-/* Give it back, all zeroes again. */
-void host_memory_put_chunk(struct host_memory *memory, void *chunk);
+/* HOST_CHUNK_BYTES, cache-line aligned: all zeroes, or whatever was there. */
+void *host_memory_get_chunk(struct host_memory *memory, bool is_zeroed);
+/* Give it back; is_zeroed: it is all zeroes again. */
+void host_memory_put_chunk(struct host_memory *memory, void *chunk,
+                           bool is_zeroed);

@@ -13,9 +13,9 @@
 #include "mm/lru.h"
 #include "mm/maple.h"
 #include "mm/page_alloc.h"
+#include "mm/pieces.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
-#include "mm/table_memory.h"
 #include "mm/task.h"
 #include "mm/vrange.h"
 
@@ -47,7 +47,10 @@ get_host_memory(struct machine *machine)
                                : host_memory_create();
     machine->pages = host_memory_get_records(
         machine->host_memory, machine->ram_pages * sizeof(struct page));
-    machine->table_memory = table_memory_create(machine->host_memory);
+    machine->table_pieces =
+        pieces_create(machine->host_memory, /* are_zeroed = */ true);
+    machine->object_pieces =
+        pieces_create(machine->host_memory, /* are_zeroed = */ false);
 }
 
 static void
@@ -55,7 +58,8 @@ put_host_memory(struct machine *machine)
 {
     bool is_shared = machine->config.host_memory;
 
-    table_memory_destroy(machine->table_memory);
+    pieces_destroy(machine->table_pieces);
+    pieces_destroy(machine->object_pieces);
     if (is_shared)
         clear_page_records(machine);
     else
@@ -90,8 +94,7 @@ init_slabs(struct machine *machine)
 
     slab_cache_init(&machine->slabs[SLAB_VMA], sizes->vma, sizeof(struct vma));
     slab_cache_init(&machine->slabs[SLAB_MM], sizes->mm, sizeof(struct mm));
-    slab_cache_init(&machine->slabs[SLAB_TASK], sizes->task,
-                    sizeof(struct task));
+    slab_cache_init(&machine->slabs[SLAB_TASK], sizes->task, 0);
     if (machine->arch->pgd_pages == 0)
         slab_cache_init(&machine->slabs[SLAB_PGD], machine->arch->pgd_bytes, 8);
     slab_cache_init(&machine->slabs[SLAB_VRANGE],
@@ -173,8 +176,7 @@ machine_destroy(struct machine *machine)
     lru_finish(machine);
     for (unsigned kind = 0; kind < SLAB_KIND_COUNT; kind++)
         if (machine->slabs[kind].object_bytes)
-            slab_cache_finish(&machine->slabs[kind]);
-    task_free_all(machine);
+            slab_cache_finish(machine, (enum slab_kind)kind);
     zones_finish(machine);
     g_ptr_array_free(machine->files, TRUE);
     g_ptr_array_free(machine->leaves, TRUE);

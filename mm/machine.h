@@ -21,7 +21,7 @@ struct host_memory;
 struct file;
 struct task;
 struct leaf;
-struct table_memory;
+struct pieces;
 struct maple_node;
 struct anon_family;
 struct operation;
@@ -85,7 +85,7 @@ struct machine {
     uint64_t reserved_pages;
     uint32_t reserved_start;       // first reserved pfn
     struct page *pages;            // ram_pages records, reserved lazily
-    struct host_memory *host_memory;  // of the records and leaves
+    struct host_memory *host_memory;  // of the records and pieces
     struct zone zones[ZONE_COUNT_MAX];
     unsigned zone_count;
 
@@ -102,12 +102,12 @@ struct machine {
     uint32_t mm_next_id;
     struct task *tasks;            // living tasks, oldest first
     struct task *tasks_last;
-    struct task *dead_tasks;       // records kept for the driver's pointers
     uint32_t task_created_count;
     GPtrArray *files;              // struct file *, NULL where gone
     GPtrArray *leaves;             // struct leaf * by id, NULL where free
     GArray *free_leaf_ids;         // uint32_t
-    struct table_memory *table_memory;  // of leaves and directories
+    struct pieces *table_pieces;   // zeroed: leaves, directories
+    struct pieces *object_pieces;  // plain: slab objects, tasks
     GPtrArray *families;           // struct anon_family *; [0] is NULL
     GArray *free_family_ids;       // uint32_t
     GArray *uids;                  // uint64_t: holder code - FIRST_UID -> uid

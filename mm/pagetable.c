@@ -80,7 +80,7 @@ add_child(struct mm *mm, struct directory *directory, unsigned level,
 
     if (holds_leaves(arch, level))
         forget_window(&mm->pagetable, addr);
-    directory_add(mm->machine->table_memory, directory,
+    directory_add(mm->machine->table_pieces, directory,
                   entry_index(arch, level, addr), child,
                   entry_count(arch, level));
 }
@@ -93,7 +93,7 @@ remove_child(struct mm *mm, struct directory *directory, unsigned level,
 
     if (holds_leaves(arch, level))
         forget_window(&mm->pagetable, addr);
-    directory_remove(mm->machine->table_memory, directory,
+    directory_remove(mm->machine->table_pieces, directory,
                      entry_index(arch, level, addr));
 }
 
@@ -138,12 +138,12 @@ static void free_subtree(struct mm *mm, unsigned level, void *table);
 static void
 free_children(struct mm *mm, unsigned level, struct directory *directory)
 {
-    struct table_memory *memory = mm->machine->table_memory;
+    struct pieces *pieces = mm->machine->table_pieces;
 
     for (uint32_t i = 0; (i = directory_next(directory, i)) != UINT32_MAX;
          i++) {
         free_subtree(mm, level + 1, directory_child(directory, i));
-        directory_remove(memory, directory, i);
+        directory_remove(pieces, directory, i);
     }
 }
 
@@ -158,7 +158,7 @@ free_subtree(struct mm *mm, unsigned level, void *table)
     struct directory *directory = table;
     free_children(mm, level, directory);
     table_frame_free(mm, directory->pfn);
-    directory_destroy(mm->machine->table_memory, directory);
+    directory_destroy(mm->machine->table_pieces, directory);
 }
 
 void
@@ -174,7 +174,7 @@ pagetable_finish(struct mm *mm)
         slab_free(machine, SLAB_PGD, mm->pagetable.pgd_object);
     else
         page_free(machine, machine->cpu, root->pfn, 0, 0);
-    directory_destroy(machine->table_memory, root);
+    directory_destroy(machine->table_pieces, root);
     mm->pagetable.root = NULL;
 }
 
@@ -194,7 +194,7 @@ child_alloc(struct mm *mm, struct directory *directory, unsigned level,
     if (holds_leaves(arch, level))
         child = leaf_create(mm, addr & ~(leaf_span_bytes(arch) - 1), pfn);
     else
-        child = directory_create(mm->machine->table_memory, pfn);
+        child = directory_create(mm->machine->table_pieces, pfn);
     add_child(mm, directory, level, addr, child);
     return child;
 }
@@ -240,7 +240,7 @@ pagetable_init(struct mm *mm)
         if (!mm->pagetable.pgd_object)
             return false;
     }
-    mm->pagetable.root = directory_create(machine->table_memory, pfn);
+    mm->pagetable.root = directory_create(machine->table_pieces, pfn);
     if (!preallocate_middle(mm)) {
         pagetable_finish(mm);
         return false;

@@ -23,6 +23,7 @@
 
 #include "mm/machine.h"
 #include "mm/page_alloc.h"
+#include "mm/pieces.h"
 
 #include <string.h>
 
@@ -75,14 +76,55 @@ slab_cache_init(struct slab_cache *cache, uint32_t object_bytes,
         (uint32_t)((PAGE_BYTES << cache->order) / object_bytes);
 }
 
+static size_t
+slab_bytes(const struct slab_cache *cache)
+{
+    return sizeof(struct slab_page) +
+           cache->object_count_max * slot_bytes(cache);
+}
+
+/* Of the host.  A slab is larger than a piece may be if its objects are much
+ * larger here than in the simulated kernel. */
+static struct slab_page *
+get_memory(struct machine *machine, const struct slab_cache *cache)
+{
+    size_t bytes = slab_bytes(cache);
+
+    return bytes <= PIECE_BYTES_MAX ? pieces_get(machine->object_pieces, bytes)
+                                    : g_malloc(bytes);
+}
+
 static void
-free_list(struct slab_page *slab)
+put_memory(struct machine *machine, const struct slab_cache *cache,
+           struct slab_page *slab)
+{
+    size_t bytes = slab_bytes(cache);
+
+    if (bytes <= PIECE_BYTES_MAX)
+        pieces_put(machine->object_pieces, slab, bytes);
+    else
+        g_free(slab);
+}
+
+static void
+free_list(struct machine *machine, const struct slab_cache *cache,
+          struct slab_page *slab)
 {
     while (slab) {
         struct slab_page *next = slab->next;
-        g_free(slab);
+        put_memory(machine, cache, slab);
         slab = next;
     }
+}
+
+void
+slab_cache_finish(struct machine *machine, enum slab_kind kind)
+{
+    struct slab_cache *cache = &machine->slabs[kind];
+
+    free_list(machine, cache, cache->partial);
+    free_list(machine, cache, cache->full);
+    *cache = (struct slab_cache){0};
 }
 
 uint64_t
@@ -95,14 +137,6 @@ slab_count(const struct slab_cache *cache)
     for (const struct slab_page *slab = cache->full; slab; slab = slab->next)
         count++;
     return count;
-}
-
-void
-slab_cache_finish(struct slab_cache *cache)
-{
-    free_list(cache->partial);
-    free_list(cache->full);
-    *cache = (struct slab_cache){0};
 }
 
 static void
@@ -150,8 +184,7 @@ create_slab(struct machine *machine, enum slab_kind kind)
         return NULL;
     mark_frames(machine, pfn, cache->order, kind);
 
-    struct slab_page *slab =
-        g_malloc(sizeof(*slab) + cache->object_count_max * slot_bytes(cache));
+    struct slab_page *slab = get_memory(machine, cache);
     *slab =
         (struct slab_page){.pfn = pfn, .fresh_count = cache->object_count_max};
     link_slab(&cache->partial, slab);
@@ -215,7 +248,7 @@ slab_free(struct machine *machine, enum slab_kind kind, void *object)
         unlink_slab(&cache->partial, slab);
         page_free(machine, machine->cpu, slab->pfn, cache->order,
                   /* owner */ 0);
-        g_free(slab);
+        put_memory(machine, cache, slab);
     }
 }
 

@@ -48,12 +48,12 @@ struct slab_cache {
 void slab_cache_init(struct slab_cache *cache, uint32_t object_bytes,
                      size_t host_bytes);
 /* Frees the host memory of what is left. */
-void slab_cache_finish(struct slab_cache *cache);
+void slab_cache_finish(struct machine *machine, enum slab_kind kind);
 
 /* Walks the lists of slabs. */
 uint64_t slab_count(const struct slab_cache *cache);
 
-/* A zeroed host object, or NULL when no frame could be had. */
+/* Zeroed host_bytes, or NULL when no frame could be had. */
 void *slab_alloc(struct machine *machine, enum slab_kind kind);
 void slab_free(struct machine *machine, enum slab_kind kind, void *object);
 

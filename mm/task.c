@@ -2,8 +2,8 @@
  * Tasks: start, fork, exec, exit.
  *
  * A task costs a task_struct, a kernel stack and, for a process, an address
- * space.  Its record outlives it on machine.dead_tasks, so that a driver's
- * pointer never dangles; the simulated objects are freed at exit.
+ * space.  Its record stays to the machine's end, so that a driver's pointer
+ * never dangles; the simulated objects are freed at exit.
  *
  * Not modelled: zombies waiting for their parent keep nothing.
  */
@@ -13,6 +13,7 @@
 #include "mm/fork.h"
 #include "mm/machine.h"
 #include "mm/page_alloc.h"
+#include "mm/pieces.h"
 #include "mm/vrange.h"
 
 #include <errno.h>
@@ -49,18 +50,7 @@ unlink_task(struct machine *machine, struct task *task)
         task->next->prev = task->prev;
     else
         machine->tasks_last = task->prev;
-    task->prev = NULL;
-    task->next = machine->dead_tasks;
-    machine->dead_tasks = task;
-}
-
-void
-task_free_all(struct machine *machine)
-{
-    for (struct task *task = machine->dead_tasks, *next; task; task = next) {
-        next = task->next;
-        g_free(task);
-    }
+    task->prev = task->next = NULL;
 }
 
 /* The simulated objects of a task; NULL: no memory. */
@@ -81,15 +71,18 @@ task_create(struct machine *machine, unsigned cpu, uint64_t uid)
         machine->pages[stack.v + i].holder = HOLDER_KERNEL;
         machine->pages[stack.v + i].map_count = 0;
     }
-    struct task *task = g_new0(struct task, 1);
-    task->machine = machine;
-    task->serial = machine->task_created_count++;
-    task->process_id = task->serial;
-    task->cpu = cpu;
-    task->uid = uid;
-    task->stack = stack;
-    task->object = object;
-    task->start_ns = machine->now_ns;
+    struct task *task = pieces_get(machine->object_pieces, sizeof(*task));
+    *task = (struct task){
+        .machine = machine,
+        .serial = machine->task_created_count,
+        .cpu = cpu,
+        .uid = uid,
+        .object = object,
+        .stack = stack,
+        .process_id = machine->task_created_count,
+        .start_ns = machine->now_ns,
+    };
+    machine->task_created_count++;
     link_task(machine, task);
     gauge_add(machine, GAUGE_task_count, 1);
     charge(machine, CHARGE_task_create, 1);

@@ -31,9 +31,6 @@ struct exec_layout {
     bool has_rlimit_memlock, has_rlimit_as;
 };
 
-/* Frees the records of tasks that have exited, at the machine's end. */
-void task_free_all(struct machine *machine);
-
 /* All return 0 or -errno; *task is the new one. */
 int task_start(struct machine *machine, uint64_t uid, unsigned cpu,
                const struct exec_layout *layout, struct task **task);

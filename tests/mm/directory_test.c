@@ -3,7 +3,7 @@
  */
 #include "mm/directory.h"
 #include "mm/host_memory.h"
-#include "mm/table_memory.h"
+#include "mm/pieces.h"
 #include "tests/mm/invariant.h"
 #include "tests/run_suite.h"
 
@@ -15,7 +15,7 @@
 #define ENTRIES_MAX 1024
 
 static struct host_memory *host;
-static struct table_memory *memory;
+static struct pieces *pieces;
 static struct directory *directory;
 static void *plain[ENTRIES_MAX];
 static uint32_t entry_count;
@@ -24,8 +24,8 @@ static void
 setup(void)
 {
     host = host_memory_create();
-    memory = table_memory_create(host);
-    directory = directory_create(memory, PFN_NONE);
+    pieces = pieces_create(host, /* are_zeroed = */ true);
+    directory = directory_create(pieces, PFN_NONE);
     memset(plain, 0, sizeof(plain));
     entry_count = 512;
 }
@@ -33,7 +33,7 @@ setup(void)
 static void
 teardown(void)
 {
-    table_memory_destroy(memory);
+    pieces_destroy(pieces);
     host_memory_destroy(host);
 }
 
@@ -41,14 +41,14 @@ static void
 add(uint32_t entry)
 {
     plain[entry] = &plain[entry];
-    directory_add(memory, directory, entry, plain[entry], entry_count);
+    directory_add(pieces, directory, entry, plain[entry], entry_count);
 }
 
 static void
 drop(uint32_t entry)
 {
     plain[entry] = NULL;
-    directory_remove(memory, directory, entry);
+    directory_remove(pieces, directory, entry);
 }
 
 static void
@@ -80,8 +80,8 @@ is_one_line(void)
 
 START_TEST(a_directory_is_one_cache_line)
 {
-    ck_assert_uint_eq(sizeof(struct directory), TABLE_LINE_BYTES);
-    ck_assert_uint_eq((uintptr_t)directory % TABLE_LINE_BYTES, 0);
+    ck_assert_uint_eq(sizeof(struct directory), PIECE_LINE_BYTES);
+    ck_assert_uint_eq((uintptr_t)directory % PIECE_LINE_BYTES, 0);
     looks_like_the_array();
 }
 END_TEST
@@ -187,7 +187,7 @@ START_TEST(random_changes_leave_what_they_leave_in_an_array)
 }
 END_TEST
 
-/* Whatever was in use, the next machine finds zeroes. */
+/* As pieces that are zeroed have to. */
 START_TEST(memory_comes_back_as_zeroes)
 {
     static const char zeroes[HOST_CHUNK_BYTES];
@@ -198,39 +198,12 @@ START_TEST(memory_comes_back_as_zeroes)
     for (uint32_t i = 0; i < entry_count; i++)
         if (plain[i])
             drop(i);
-    directory_destroy(memory, directory);
-    table_memory_destroy(memory);
-    char *chunk = host_memory_get_chunk(host);
+    directory_destroy(pieces, directory);
+    pieces_destroy(pieces);
+    char *chunk = host_memory_get_chunk(host, /* is_zeroed = */ true);
     ck_assert_mem_eq(chunk, zeroes, HOST_CHUNK_BYTES);
-    host_memory_put_chunk(host, chunk);
-    memory = table_memory_create(host);
-}
-END_TEST
-
-/* More than a chunk, in all sizes: none meets another. */
-START_TEST(pieces_do_not_overlap)
-{
-    enum { COUNT = 300 };
-    unsigned char *pieces[COUNT];
-    size_t sizes[] = {1, 64, 512, 4128, 8192, 8224};
-
-    for (int i = 0; i < COUNT; i++) {
-        size_t bytes = sizes[i % 6];
-
-        pieces[i] = table_memory_get(memory, bytes);
-        ck_assert_uint_eq((uintptr_t)pieces[i] % TABLE_LINE_BYTES, 0);
-        ck_assert_int_eq(pieces[i][0], 0);
-        ck_assert_int_eq(pieces[i][bytes - 1], 0);
-        memset(pieces[i], 1 + i % 255, bytes);
-    }
-    for (int i = 0; i < COUNT; i++) {
-        size_t bytes = sizes[i % 6];
-
-        ck_assert_int_eq(pieces[i][0], 1 + i % 255);
-        ck_assert_mem_eq(pieces[i], pieces[i] + 1, bytes - 1);
-        memset(pieces[i], 0, bytes);
-        table_memory_put(memory, pieces[i], bytes);
-    }
+    host_memory_put_chunk(host, chunk, /* is_zeroed = */ true);
+    pieces = pieces_create(host, /* are_zeroed = */ true);
 }
 END_TEST
 
@@ -253,7 +226,7 @@ END_TEST
 START_TEST(a_directory_in_use_does_not_go)
 {
     add(3);
-    directory_destroy(memory, directory);
+    directory_destroy(pieces, directory);
 }
 END_TEST
 
@@ -315,7 +288,6 @@ main(void)
     tcase_add_loop_test(tests, random_changes_leave_what_they_leave_in_an_array,
                         0, G_N_ELEMENTS(entry_counts));
     tcase_add_test(tests, memory_comes_back_as_zeroes);
-    tcase_add_test(tests, pieces_do_not_overlap);
     suite_add_tcase(suite, tests);
     tcase_add_checked_fixture(misuse, setup, teardown);
     tcase_add_test_raise_signal(misuse, an_entry_takes_one_child, SIGABRT);
@@ -324,6 +296,7 @@ main(void)
                                 SIGABRT);
     tcase_add_loop_test_raise_signal(misuse, a_corruption_is_named, SIGABRT, 0,
                                      G_N_ELEMENTS(corruptions));
+    tcase_set_tags(misuse, "aborts");
     suite_add_tcase(suite, misuse);
     return run_suite(suite);
 }

@@ -4,6 +4,7 @@
 #include "tests/mm/frames.h"
 
 #include "mm/host_memory.h"
+#include "mm/pieces.h"
 
 const struct arch frames_arch_one_zone = {
     .name = "one-zone",
@@ -33,6 +34,8 @@ frames_create(const struct machine_config *config, uint64_t reserved_pages)
     machine->host_memory = host_memory_create();
     machine->pages = host_memory_get_records(
         machine->host_memory, machine->ram_pages * sizeof(struct page));
+    machine->object_pieces =
+        pieces_create(machine->host_memory, /* are_zeroed = */ false);
     zones_init(machine);
     machine->gauge[GAUGE_free_bytes] =
         pages_to_bytes(machine->ram_pages - reserved_pages);
@@ -43,6 +46,7 @@ void
 frames_destroy(struct machine *machine)
 {
     zones_finish(machine);
+    pieces_destroy(machine->object_pieces);
     host_memory_destroy(machine->host_memory);
     g_free(machine);
 }

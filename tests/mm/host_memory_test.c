@@ -136,9 +136,28 @@ START_TEST(records_and_chunks_come_back_as_zeroes)
 
     counted(3, memory, true);
     assert_zeroes(host_memory_get_records(memory, bytes), bytes);
-    char *chunk = host_memory_get_chunk(memory);
+    char *chunk = host_memory_get_chunk(memory, true);
     assert_zeroes(chunk, HOST_CHUNK_BYTES);
-    host_memory_put_chunk(memory, chunk);
+    host_memory_put_chunk(memory, chunk, true);
+    host_memory_destroy(memory);
+}
+END_TEST
+
+START_TEST(chunks_with_leavings_are_kept_apart_from_zeroes)
+{
+    struct host_memory *memory = host_memory_create();
+    char *used = host_memory_get_chunk(memory, false);
+
+    memset(used, 1, HOST_CHUNK_BYTES);
+    host_memory_put_chunk(memory, used, false);
+    for (size_t i = 0; i < 2 * 2 * MIB / HOST_CHUNK_BYTES; i++) {
+        char *chunk = host_memory_get_chunk(memory, true);
+
+        ck_assert_ptr_ne(chunk, used);
+        assert_zeroes(chunk, HOST_CHUNK_BYTES);
+    }
+    ck_assert_ptr_eq(host_memory_get_chunk(memory, false), used);
+    ck_assert_ptr_nonnull(host_memory_get_chunk(memory, false));
     host_memory_destroy(memory);
 }
 END_TEST
@@ -175,7 +194,7 @@ START_TEST(chunks_are_distinct_and_aligned)
     char *chunks[COUNT];
 
     for (int i = 0; i < COUNT; i++) {
-        chunks[i] = host_memory_get_chunk(memory);
+        chunks[i] = host_memory_get_chunk(memory, true);
         ck_assert_uint_eq((uintptr_t)chunks[i] % 64, 0);
         memset(chunks[i], i + 1, HOST_CHUNK_BYTES);
     }
@@ -201,7 +220,7 @@ START_TEST(what_no_machine_uses_goes_back_to_the_host)
     void *first = host_memory_get_records(memory, HOST_CHUNK_BYTES);
 
     void *second = host_memory_get_records(memory, 64 * HOST_CHUNK_BYTES);
-    void *chunk = host_memory_get_chunk(memory);
+    void *chunk = host_memory_get_chunk(memory, true);
 
     ck_assert(is_mapped(second) && is_mapped(chunk));
     host_memory_destroy(memory);
@@ -225,6 +244,7 @@ main(void)
                         copying_a_run_counts_and_charges_as_copying_its_pages,
                         0, 3 * KERNEL_FIXTURE_COUNT);
     tcase_add_test(tests, records_and_chunks_come_back_as_zeroes);
+    tcase_add_test(tests, chunks_with_leavings_are_kept_apart_from_zeroes);
     tcase_add_test(tests, records_are_backed_in_stretches_that_grow);
     tcase_add_test(tests, chunks_are_distinct_and_aligned);
     tcase_add_test(tests, what_no_machine_uses_goes_back_to_the_host);

@@ -24,7 +24,7 @@ machine_with_cache(uint32_t object_bytes, size_t host_bytes)
 static void
 machine_finish(struct machine *machine)
 {
-    slab_cache_finish(&machine->slabs[SLAB_VMA]);
+    slab_cache_finish(machine, SLAB_VMA);
     frames_destroy(machine);
 }
 

@@ -1,0 +1,28 @@
+/*
+ * Host memory in pieces of a few sizes, cut one behind the other from chunks:
+ * what comes together lies together, and large runs have it in huge pages of
+ * the host.
+ *
+ * Pieces are zeroed or plain.  A zeroed one is all zeroes when it is got and
+ * when it is put back, and nothing is written into it between; a plain one has
+ * whatever was there.  What was put back last is the first to be got again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define PIECE_LINE_BYTES ((size_t)64)
+#define PIECE_BYTES_MAX  (256 * PIECE_LINE_BYTES)
+
+struct host_memory;
+struct pieces;
+
+struct pieces *pieces_create(struct host_memory *host, bool are_zeroed);
+/* Zeroed pieces are all back; plain ones need not be. */
+void pieces_destroy(struct pieces *pieces);
+
+/* At most PIECE_BYTES_MAX, aligned to a cache line; the same size puts it
+ * back. */
+void *pieces_get(struct pieces *pieces, size_t bytes);
+void pieces_put(struct pieces *pieces, void *piece, size_t bytes);
