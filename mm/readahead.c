@@ -25,22 +25,35 @@
  * page_cache_ra_order(), page_cache_sync_ra(), page_cache_async_ra() and
  * force_page_cache_ra() of 6.18, and measured on 6.18.44.
  *
- * Older kernels read one window of 32 pages around the page, aligned, without a
- * sign; what they really did is not modelled.  Nor is that pages which come
- * back soon do not count as found.
+ * Of older kernels less is known, and none was measured:
+ *
+ *   3.0 to 6.4   the same, without executable and hugepage mappings, large
+ *                folios, and window ends at multiples of four (source of 4.19)
+ *   2.6          the same window around the page, without a sign (source of
+ *                2.6.22); patterns that 2.6.32 saw are not modelled
+ *   2.4          an aligned window of 32 pages stands for whatever it did
+ *
+ * Nor is it modelled that pages which come back soon do not count as found.
  */
 #include "mm/readahead.h"
 
 #include "mm/aspace.h"
 #include "mm/file.h"
 #include "mm/machine.h"
+#include "mm/page_alloc.h"
 
-#define ON_DEMAND_VERSION 6018000
-#define OLD_WINDOW_PAGES  32
-#define MISSES_MAX        1000
-#define MISSES_TOLERATED  100
-#define FOLIO_ORDER_MAX   9
-#define ORDER_STEP        2
+#define FOLIO_VERSION  6018000
+#define RETRY_VERSION  5001000  // recalled
+#define SIGN_VERSION   3000000  // recalled
+#define AROUND_VERSION 2006000
+/* How much WILLNEED reads at once; recalled. */
+#define REQUEST_LIMIT_VERSION 4010000
+#define DEVICE_LIMIT_VERSION  4004000
+#define OLD_WINDOW_PAGES      32
+#define MISSES_MAX            1000
+#define MISSES_TOLERATED      100
+#define FOLIO_ORDER_MAX       9
+#define ORDER_STEP            2
 
 static uint64_t
 max_pages(const struct file *file)
@@ -49,15 +62,15 @@ max_pages(const struct file *file)
 }
 
 static bool
-is_on_demand(const struct file *file)
+is_since(const struct file *file, uint32_t version)
 {
-    return file->machine->kernel.version >= ON_DEMAND_VERSION;
+    return file->machine->kernel.version >= version;
 }
 
 static bool
 has_large_folios(const struct file *file)
 {
-    return file->machine->config.large_folios;
+    return file->machine->config.large_folios && is_since(file, FOLIO_VERSION);
 }
 
 /* One movement of the disk, if anything was read since. */
@@ -144,7 +157,7 @@ read_window(struct file *file, unsigned cpu, uint64_t index)
 
 /* ---- a fault did not find its page ---- */
 
-/* What older kernels are given. */
+/* What 2.4 is given. */
 static void
 read_aligned_window(struct file *file, unsigned cpu, uint64_t index)
 {
@@ -187,7 +200,7 @@ read_around(struct vma *vma, unsigned cpu, uint64_t index)
     uint64_t size = max_pages(vma->file);
 
     ra->order = 0;
-    if (vma->flags & VM_EXEC) {
+    if ((vma->flags & VM_EXEC) && is_since(vma->file, FOLIO_VERSION)) {
         uint64_t vma_end = vma->pgoff + bytes_to_pages(vma->end - vma->start);
 
         ra->start = index;
@@ -196,7 +209,7 @@ read_around(struct vma *vma, unsigned cpu, uint64_t index)
     } else {
         ra->start = index > size / 2 ? index - size / 2 : 0;
         ra->size = size;
-        ra->async_size = size / 4;
+        ra->async_size = is_since(vma->file, SIGN_VERSION) ? size / 4 : 0;
     }
     read_window(vma->file, cpu, ra->start);
 }
@@ -206,13 +219,13 @@ read_on_demand(struct vma *vma, unsigned cpu, uint64_t index)
 {
     struct file *file = vma->file;
     struct readahead *ra = &file->readahead;
+    bool is_exec = vma->flags & VM_EXEC && is_since(file, FOLIO_VERSION);
 
-    if (vma->flags & VM_HUGEPAGE) {
+    if ((vma->flags & VM_HUGEPAGE) && is_since(file, FOLIO_VERSION)) {
         read_huge(vma, cpu, index);
         return;
     }
-    if ((vma->flags & (VM_RAND_READ | VM_EXEC)) == VM_RAND_READ ||
-        max_pages(file) == 0)
+    if (((vma->flags & VM_RAND_READ) && !is_exec) || max_pages(file) == 0)
         return;
     if (vma->flags & VM_SEQ_READ) {
         read_sequential(file, cpu, index);
@@ -227,7 +240,7 @@ void
 readahead_missed(struct vma *vma, unsigned cpu, uint64_t index)
 {
     charge(vma->mm->machine, CHARGE_disk_seek, 1);
-    if (is_on_demand(vma->file))
+    if (is_since(vma->file, AROUND_VERSION))
         read_on_demand(vma, cpu, index);
     else
         read_aligned_window(vma->file, cpu, index);
@@ -377,7 +390,7 @@ read_on(struct file *file, unsigned cpu, uint64_t index, uint64_t folio_pages)
     uint64_t align = UINT64_C(1) << MIN(ra->order, size_order);
     uint64_t end = (ra->start + ra->size) & ~(align - 1);
 
-    if (end > ra->start)
+    if (end > ra->start && is_since(file, FOLIO_VERSION))
         ra->size = end - ra->start;
     ra->async_size = ra->size;
     read_window(file, cpu, ra->start);
@@ -390,10 +403,6 @@ readahead_found(struct vma *vma, unsigned cpu, uint64_t index,
     struct file *file = vma->file;
     struct page *head = folio_head(page);
 
-    if (!is_on_demand(file)) {
-        head->flags &= ~(uint32_t)PAGE_READAHEAD;
-        return false;
-    }
     if ((vma->flags & VM_RAND_READ) || max_pages(file) == 0)
         return false;
     readahead_found_around(file, 1);
@@ -404,7 +413,7 @@ readahead_found(struct vma *vma, unsigned cpu, uint64_t index,
 
     read_on(file, cpu, index, folio_pages(head));
     charge_seek(file->machine, read_before);
-    return true;
+    return is_since(file, RETRY_VERSION);
 }
 
 void
@@ -417,17 +426,26 @@ readahead_found_around(struct file *file, uint64_t pages)
 
 /* ---- somebody asked ---- */
 
+/* The most that is read at once, in pages. */
+static uint64_t
+force_limit(const struct file *file)
+{
+    const struct machine *machine = file->machine;
+    uint64_t request = machine->config.max_sectors_kb * UINT64_C(1024);
+
+    if (is_since(file, REQUEST_LIMIT_VERSION))
+        return MAX(request / PAGE_BYTES, max_pages(file));
+    return is_since(file, DEVICE_LIMIT_VERSION)
+               ? max_pages(file)
+               : page_alloc_free_pages(machine) / 2;
+}
+
 void
 readahead_force(struct file *file, unsigned cpu, uint64_t index, uint64_t count)
 {
     struct machine *machine = file->machine;
     uint64_t read_before = machine->charges[CHARGE_disk_read_page];
-    uint64_t request_pages =
-        machine->config.max_sectors_kb * UINT64_C(1024) / PAGE_BYTES;
 
-    if (!is_on_demand(file))
-        return;
-    count = MIN(count, MAX(request_pages, max_pages(file)));
-    read_pages(file, cpu, index, count, 0);
+    read_pages(file, cpu, index, MIN(count, force_limit(file)), 0);
     charge_seek(machine, read_before);
 }

@@ -57,8 +57,10 @@ const struct not_modelled not_modelled[] = {
     {"file descriptors", "read-ahead follows the pattern of a file, not of "
                          "each descriptor; several readers of one file may "
                          "read other windows"},
-    {"read-ahead before 6.18", "a fault that misses reads the 128 KiB around "
-                               "it, aligned, whatever the pattern"},
+    {"read-ahead before 6.18",
+     "windows as on 6.18 without what is newer, "
+     "before 3.0 one around each miss, on 2.4 an "
+     "aligned one; real ones followed other patterns"},
     {"writeback", "dirty file pages stay and cost no I/O; reclaim takes clean "
                   "ones"},
     {NULL, NULL},

@@ -84,11 +84,18 @@ ck_assert_cached(const struct file *file, uint64_t from, uint64_t to)
         ck_assert(!pfn_is_none(file_lookup(file, page)));
 }
 
-START_TEST(old_kernels_read_a_cold_file_a_window_at_a_time)
+/* The machine of an era, with a cold file. */
+static struct file *
+cold_file_of(int era, uint64_t pages)
 {
     tear_down();
-    start_machine(3);
-    struct file *file = mapped_file(100, true);
+    start_machine(era);
+    return mapped_file(pages, true);
+}
+
+START_TEST(kernel_2_4_reads_an_aligned_window)
+{
+    struct file *file = cold_file_of(0, 100);
 
     read_page(40);
     ck_assert_cached(file, 32, 64);
@@ -103,11 +110,23 @@ START_TEST(old_kernels_read_a_cold_file_a_window_at_a_time)
 }
 END_TEST
 
-START_TEST(the_window_of_old_kernels_ends_with_the_file)
+START_TEST(kernels_2_6_read_around_the_page_without_a_sign)
 {
-    tear_down();
-    start_machine(3);
-    struct file *file = mapped_file(37, true);
+    struct file *file = cold_file_of(2, 200);
+
+    read_page(100);
+    ck_assert_cached(file, 84, 116);
+    for (uint64_t page = 84; page < 116; page++)
+        read_page(page);
+    ck_assert_cached(file, 84, 116);
+    read_page(116);
+    ck_assert_cached(file, 84, 132);
+}
+END_TEST
+
+START_TEST(the_window_ends_with_the_file)
+{
+    struct file *file = cold_file_of(0, 37);
 
     read_page(36);
     ck_assert_cached(file, 32, 37);
@@ -179,8 +198,9 @@ main(void)
     TCase *tcase = tcase_create("file");
 
     tcase_add_checked_fixture(tcase, set_up, tear_down);
-    tcase_add_test(tcase, old_kernels_read_a_cold_file_a_window_at_a_time);
-    tcase_add_test(tcase, the_window_of_old_kernels_ends_with_the_file);
+    tcase_add_test(tcase, kernel_2_4_reads_an_aligned_window);
+    tcase_add_test(tcase, kernels_2_6_read_around_the_page_without_a_sign);
+    tcase_add_test(tcase, the_window_ends_with_the_file);
     tcase_add_test(tcase, what_is_in_memory_is_not_read_with_its_window);
     tcase_add_test(tcase, a_warm_file_that_lost_a_page_must_be_read);
     tcase_add_test(tcase, a_page_is_dirty_once_an_entry_that_was_written_goes);

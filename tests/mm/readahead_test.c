@@ -19,11 +19,12 @@ static struct file *file;
 
 /* Of a file system with large folios, or without. */
 static void
-start(bool large_folios)
+start(uint32_t version, bool large_folios)
 {
     struct machine_config config =
         era_config(KERNEL_FIXTURE_COUNT - 1, &arch_x86_64, 256 * MIB);
 
+    config.kernel.version = version;
     config.kernel.calls = UINT64_MAX;
     config.kernel.fault_around_pages = 16;
     config.large_folios = large_folios;
@@ -34,13 +35,13 @@ start(bool large_folios)
 static void
 set_up(void)
 {
-    start(false);
+    start(6018000, false);
 }
 
 static void
 set_up_large(void)
 {
-    start(true);
+    start(6018000, true);
 }
 
 static void
@@ -358,6 +359,42 @@ START_TEST(populate_counts_no_major_faults)
 }
 END_TEST
 
+START_TEST(before_6_18_windows_have_signs_but_fewer_rules)
+{
+    tear_down();
+    start(6001000, /* large_folios = */ true);
+    map_cold(300);
+    map_part(0, 0, 300, VM_READ | VM_EXEC, MM_SHARED);
+    read_page(21);
+    ck_assert_cached("5-36");
+    ck_assert(is_sign(29));
+    read_page(29);
+    ck_assert_cached("5-68");
+    ck_assert_uint_eq(order_of(40), 0);
+    advise(0, 300, ADVICE_HUGEPAGE);
+    read_page(200);
+    ck_assert_cached("5-68 184-215");
+}
+END_TEST
+
+/* Half of what is free, the device's window, one request. */
+START_TEST(what_willneed_reads_at_once_became_less_and_more_again)
+{
+    static const struct {
+        uint32_t version;
+        unsigned pages;
+    } rules[] = {{3008000, 1000}, {4005000, 32}, {6001000, 320}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rules); i++) {
+        tear_down();
+        start(rules[i].version, false);
+        map_cold(1000);
+        advise(0, 1000, ADVICE_WILLNEED);
+        ck_assert_uint_eq(file->cached_pages, rules[i].pages);
+    }
+}
+END_TEST
+
 /* ---- large folios ---- */
 
 START_TEST(windows_behind_signs_are_read_in_larger_and_larger_folios)
@@ -552,6 +589,9 @@ main(void)
     tcase_add_test(small, without_read_ahead_single_pages_are_read);
     tcase_add_test(small, a_sign_makes_the_kernels_own_access_major);
     tcase_add_test(small, populate_counts_no_major_faults);
+    tcase_add_test(small, before_6_18_windows_have_signs_but_fewer_rules);
+    tcase_add_test(small,
+                   what_willneed_reads_at_once_became_less_and_more_again);
     suite_add_tcase(suite, small);
     tcase_add_checked_fixture(large, set_up_large, tear_down);
     tcase_add_test(large,
