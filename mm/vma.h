@@ -1,11 +1,12 @@
 /*
  * VMAs and the trees that hold them.
  *
- * Every address space has a B+tree that knows how many VMAs lie before one and
+ * An address space has a B+tree that knows how many VMAs lie before one and
  * which gap is large enough; it answers "how many VMAs would a linear walk have
  * visited" in O(log n), so a slow policy costs simulated work, not host time.
  * VMAs are also linked in address order.  Beside it are kept the trees of the
- * simulated kernel whose shapes are asked for: red-black and maple.
+ * simulated kernel whose shapes are asked for, red-black and maple; where the
+ * red-black tree answers everything, instead of it.
  *
  * Invariants (vma_tree_validate):
  *   V1  VMAs are sorted, disjoint, non-empty and page aligned.
@@ -58,19 +59,18 @@ enum vma_flag {
 #define VM_ACCESS (VM_READ | VM_WRITE | VM_EXEC)
 
 struct vma {
-    uint64_t start, end;       // bytes
-    uint64_t pgoff;            // pages: of the file; anonymous: linear index
+    uint64_t start, end;  // bytes
+
+    struct vma *left, *right, *parent;  // mm/vma_rbtree.h; beside the ends,
+                                        // which a walk down compares
+    uint64_t subtree_gap;      // bytes: largest gap below a VMA of the subtree
+    struct vma *prev, *next;   // address order
     uint32_t flags;            // enum vma_flag
     uint32_t gap_below_bytes;  // guard=gap: kept free below start
+    uint64_t pgoff;            // pages: of the file; anonymous: linear index
     struct mm *mm;
     struct file *file;  // NULL: private anonymous (shared anonymous memory
                         // has a shmem file of its own)
-
-    struct vma *prev, *next;  // address order
-
-    struct vma *left, *right, *parent;  // mm/vma_rbtree.h
-    uint64_t subtree_gap;  // bytes: largest gap below a VMA of the subtree
-    bool is_red;
 
     /* Anon identity (mm/anon.c): facts of the core, whatever rmap makes of
      * them.  family NULL: no write fault, guard or COW here yet. */
@@ -78,6 +78,7 @@ struct vma {
     struct anon_chain *chain;  // families that may own pages here; NULL under
                                // ANON_FORK_INHERIT
     uint32_t anon_depth;       // 1: own; one more per fork inherited through
+    bool is_red;               // in the red-black tree
 
     struct vma *file_prev, *file_next;  // i_mmap of file
     struct vma *rmap_prev, *rmap_next;  // private to the rmap scheme

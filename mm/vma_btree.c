@@ -46,15 +46,21 @@ largest_gap(const struct vma_node *node, unsigned level, uint64_t low)
     return largest;
 }
 
-/* VMAs of the first slots. */
+/* VMAs of the first slots of an inner node. */
 static uint32_t
 count_before(const struct vma_node *node, unsigned slot)
 {
     uint32_t count = 0;
 
-    for (unsigned i = 0; i < slot; i++)
-        count += node->vma_count[i];
+    for (unsigned i = 0; i < VMA_NODE_SLOTS; i++)
+        count += i < slot ? node->vma_count[i] : 0;
     return count;
+}
+
+static uint32_t
+count_of(const struct vma_node *node, unsigned level)
+{
+    return level > 0 ? count_before(node, node->count) : node->count;
 }
 
 /* What a node's parent is to know of it. */
@@ -65,7 +71,7 @@ entry_of(struct vma_node *node, unsigned level, uint64_t low)
         .end = node->end[node->count - 1],
         .room = largest_gap(node, level, low),
         .what = node,
-        .vma_count = count_before(node, node->count),
+        .vma_count = count_of(node, level),
     };
 }
 
@@ -95,9 +101,8 @@ slot_up_to(const struct vma_node *node, uint64_t addr)
     return MIN(vma_node_slot(node, addr), node->count - 1);
 }
 
-/* The way to the lowest VMA with end > addr, or behind the last one; returns
- * the leaf. */
-static struct vma_node *
+/* The way to the lowest VMA with end > addr, or behind the last one. */
+static void
 seek(const struct vma_btree *btree, uint64_t addr, struct path *path)
 {
     struct vma_node *node = btree->root;
@@ -109,9 +114,12 @@ seek(const struct vma_btree *btree, uint64_t addr, struct path *path)
         path->at[level].slot = slot_up_to(node, addr);
         node = node->child[path->at[level].slot];
     }
+    for (unsigned i = 0; i < VMA_NODE_SLOTS; i += 8) {
+        __builtin_prefetch(&node->vma[i]);
+        __builtin_prefetch(&node->floor[i]);
+    }
     path->at[0].node = node;
     path->at[0].slot = MIN(vma_node_slot(node, addr), node->count);
-    return node;
 }
 
 /* On to the next leaf; false: there is none. */
@@ -144,30 +152,50 @@ low_of(const struct path *path, unsigned level)
     return 0;
 }
 
-/* Make the entries true that lead to the node of that level. */
-static void
-refresh(const struct path *path, unsigned level)
+/* The largest of the node's gaps, which was `largest` before one of them
+ * changed from `before` to `after`. */
+static uint64_t
+changed_gap(const struct vma_node *node, uint64_t largest, uint64_t before,
+            uint64_t after)
 {
-    uint64_t low = low_of(path, level);
+    if (after >= largest)
+        return after;
+    return before < largest ? largest : largest_gap(node, 1, 0);
+}
 
-    for (; level + 1 < path->height; level++) {
+/* Make the entries true that lead to the node of that level.  `is_fresh`: a
+ * split has made some of them true and not told those above. */
+static void
+refresh(const struct path *path, unsigned level, bool is_fresh)
+{
+    uint64_t low = low_of(path, level), before = 0, after = 0;
+
+    for (unsigned from = level; level + 1 < path->height; level++) {
+        struct vma_node *node = path->at[level].node;
         struct vma_node *parent = path->at[level + 1].node;
-        struct entry entry = entry_of(path->at[level].node, level, low);
+        unsigned slot = path->at[level + 1].slot;
+        uint64_t largest = parent->gap[slot];
 
-        set_entry(parent, path->at[level + 1].slot, &entry);
+        after = level == from || is_fresh
+                    ? largest_gap(node, level, low)
+                    : changed_gap(node, largest, before, after);
+        before = largest;
+        parent->gap[slot] = after;
+        parent->end[slot] = node->end[node->count - 1];
+        parent->vma_count[slot] = count_of(node, level);
         vma_hops_forget(parent);
     }
 }
 
 /* A VMA of the leaf has changed: so has perhaps the gap below the next one. */
 static void
-refresh_with_next(struct path *path)
+refresh_with_next(struct path *path, bool is_fresh)
 {
     bool is_last = path->at[0].slot + 1 >= path->at[0].node->count;
 
-    refresh(path, 0);
+    refresh(path, 0, is_fresh);
     if (is_last && next_leaf(path))
-        refresh(path, 0);
+        refresh(path, 0, is_fresh);
 }
 
 /* ---- insertion ---- */
@@ -179,6 +207,7 @@ node_create(void)
 
     for (unsigned i = 0; i < VMA_NODE_SLOTS; i++)
         node->end[i] = UINT64_MAX;
+    memset(node->vma_count, 0, sizeof(node->vma_count));
     node->count = 0;
     node->hops = NULL;
     return node;
@@ -283,9 +312,9 @@ entry_of_vma(struct vma *vma)
     return (struct entry){vma->end, vma_start_gap(vma), vma, 1};
 }
 
-/* The place before a full leaf's first VMA is also the one behind the last VMA
- * of the leaf before.  Without this a run that grows upwards below such a leaf
- * would cut it again and again. */
+/* The place before a leaf's first VMA is also the one behind the last VMA of
+ * the leaf before.  There it goes if it can, or a run that grows upwards below
+ * a well filled leaf would cut that one again and again. */
 static struct vma_node *
 prefer_room_before(struct path *path)
 {
@@ -310,15 +339,14 @@ vma_btree_insert(struct vma_btree *btree, struct vma *vma)
 
     if (!btree->root)
         *btree = (struct vma_btree){node_create(), 1};
-    leaf = seek(btree, vma->start, &path);
-    if (leaf->count == VMA_NODE_SLOTS)
-        leaf = prefer_room_before(&path);
+    seek(btree, vma->start, &path);
+    leaf = prefer_room_before(&path);
 
     bool is_full = leaf->count == VMA_NODE_SLOTS;
     put(btree, &path, entry_of_vma(vma));
     if (is_full)
         seek(btree, vma->start, &path);
-    refresh_with_next(&path);
+    refresh_with_next(&path, is_full);
 }
 
 /* ---- removal ---- */
@@ -390,10 +418,10 @@ vma_btree_remove(struct vma_btree *btree, const struct vma *vma)
         }
         take_entry(path.at[level + 1].node, path.at[level + 1].slot);
     }
-    refresh(&path, level);
+    refresh(&path, level, false);
     if (level > 0 || path.at[0].slot == path.at[0].node->count) {
         seek(btree, vma->end - 1, &next);
-        refresh(&next, 0);
+        refresh(&next, 0, false);
     }
     while (level + 1 < path.height &&
            join(path.at[level + 1].node, path.at[level + 1].slot))
@@ -428,7 +456,7 @@ vma_btree_update(struct vma_btree *btree, uint64_t addr)
     struct entry entry = entry_of_vma(path.at[0].node->vma[path.at[0].slot]);
 
     set_entry(path.at[0].node, path.at[0].slot, &entry);
-    refresh_with_next(&path);
+    refresh_with_next(&path, false);
 }
 
 /* ---- queries ---- */
@@ -451,15 +479,13 @@ vma_btree_rank(const struct vma_btree *btree, uint64_t addr)
     const struct vma_node *node = btree->root;
     uint32_t rank = 0;
 
-    for (unsigned level = btree->height; level-- > 0;) {
-        unsigned slot = MIN(vma_node_slot(node, addr), node->count);
+    for (unsigned level = btree->height - 1; level > 0; level--) {
+        unsigned slot = slot_up_to(node, addr);
 
         rank += count_before(node, slot);
-        if (slot == node->count)
-            break;
-        node = level > 0 ? node->child[slot] : NULL;
+        node = node->child[slot];
     }
-    return rank;
+    return rank + vma_node_slot(node, addr);
 }
 
 /* A part of the tree that a query is about; low as above. */
@@ -513,43 +539,80 @@ vma_btree_max_gap(const struct vma_btree *btree, uint64_t from, uint64_t to)
     return max_gap(whole(btree), from, to, 0);
 }
 
-static struct vma *
-next_gap(struct part part, uint64_t addr, uint64_t length)
+/* The first slot from `slot` on with a gap that is large enough, or
+ * VMA_NODE_SLOTS. */
+static unsigned
+slot_with_gap_above(const struct part *part, unsigned slot, uint64_t length)
 {
-    struct vma *found = NULL;
+    for (; slot < part->node->count; slot++)
+        if (gap_of_slot(part, slot) >= length)
+            return slot;
+    return VMA_NODE_SLOTS;
+}
 
-    for (unsigned i = slot_up_to(part.node, addr);
-         i < part.node->count && !found; i++)
-        if (gap_of_slot(&part, i) >= length)
-            found = part.level > 0 ? next_gap(child_of(&part, i), addr, length)
-                                   : part.node->vma[i];
-    return found;
+/* The last slot before `slot`, likewise. */
+static unsigned
+slot_with_gap_below(const struct part *part, unsigned slot, uint64_t length)
+{
+    while (slot-- > 0)
+        if (gap_of_slot(part, slot) >= length)
+            return slot;
+    return VMA_NODE_SLOTS;
+}
+
+/* The path's node, as a part. */
+static struct part
+part_at(const struct path *path, unsigned level)
+{
+    return (struct part){path->at[level].node, level, low_of(path, level)};
 }
 
 struct vma *
 vma_btree_next_gap(const struct vma_btree *btree, uint64_t addr,
                    uint64_t length)
 {
-    return next_gap(whole(btree), addr, length);
-}
+    unsigned level = 0, slot;
+    struct path path;
+    struct part part;
 
-static struct vma *
-prev_gap(struct part part, uint64_t addr, uint64_t length)
-{
-    struct vma *found = NULL;
-
-    for (unsigned i = slot_up_to(part.node, addr) + 1; i-- > 0 && !found;)
-        if (gap_of_slot(&part, i) >= length)
-            found = part.level > 0 ? prev_gap(child_of(&part, i), addr, length)
-                                   : part.node->vma[i];
-    return found;
+    seek(btree, addr, &path);
+    part = part_at(&path, 0);
+    slot = slot_with_gap_above(&part, path.at[0].slot, length);
+    while (slot == VMA_NODE_SLOTS && ++level < btree->height) {
+        part = part_at(&path, level);
+        slot = slot_with_gap_above(&part, path.at[level].slot + 1, length);
+    }
+    if (slot == VMA_NODE_SLOTS)
+        return NULL;
+    while (part.level > 0) {
+        part = child_of(&part, slot);
+        slot = slot_with_gap_above(&part, 0, length);
+    }
+    return part.node->vma[slot];
 }
 
 struct vma *
 vma_btree_prev_gap(const struct vma_btree *btree, uint64_t addr,
                    uint64_t length)
 {
-    return prev_gap(whole(btree), addr, length);
+    unsigned level = 0, slot;
+    struct path path;
+    struct part part;
+
+    seek(btree, addr, &path);
+    part = part_at(&path, 0);
+    slot = slot_with_gap_below(&part, path.at[0].slot + 1, length);
+    while (slot == VMA_NODE_SLOTS && ++level < btree->height) {
+        part = part_at(&path, level);
+        slot = slot_with_gap_below(&part, path.at[level].slot, length);
+    }
+    if (slot == VMA_NODE_SLOTS)
+        return NULL;
+    while (part.level > 0) {
+        part = child_of(&part, slot);
+        slot = slot_with_gap_below(&part, part.node->count, length);
+    }
+    return part.node->vma[slot];
 }
 
 /* ---- validation ---- */
@@ -570,7 +633,6 @@ validate_part(struct part part, const struct vma **in_order)
             mm_invariant(V2, vma == *in_order);
             mm_invariant(V4, node->end[i] == vma->end);
             mm_invariant(V4, node->floor[i] == vma_start_gap(vma));
-            mm_invariant(V4, node->vma_count[i] == 1);
             *in_order = vma->next;
             continue;
         }

@@ -22,19 +22,19 @@ struct vma_hops;
 #define VMA_LEVEL_MAX  16  // of ever so badly filled nodes
 
 struct vma_node {
+    uint32_t count;         // slots in use
+    struct vma_hops *hops;  // what walks through the node came to, or NULL
     uint64_t end[VMA_NODE_SLOTS];  // of the VMA, or of the child's last one;
                                    // of slots not in use: UINT64_MAX
-    union {
-        uint64_t floor[VMA_NODE_SLOTS];  // of a leaf: vma_start_gap()
-        uint64_t gap[VMA_NODE_SLOTS];    // largest below a VMA of the child
-    };
     union {
         struct vma *vma[VMA_NODE_SLOTS];
         struct vma_node *child[VMA_NODE_SLOTS];
     };
-    uint32_t vma_count[VMA_NODE_SLOTS];  // of a leaf: 1 each
-    uint32_t count;                      // slots in use
-    struct vma_hops *hops;  // what walks through the node came to, or NULL
+    union {
+        uint64_t floor[VMA_NODE_SLOTS];  // of a leaf: vma_start_gap()
+        uint64_t gap[VMA_NODE_SLOTS];    // largest below a VMA of the child
+    };
+    uint32_t vma_count[VMA_NODE_SLOTS];  // of an inner node
 };
 
 struct vma_btree {
@@ -43,15 +43,17 @@ struct vma_btree {
 };
 
 /* First slot whose end lies above addr; VMA_NODE_SLOTS may be the answer, and
- * with it a slot that is not in use. */
+ * with it a slot that is not in use.  No branches: which way they go cannot be
+ * foretold. */
 static inline unsigned
 vma_node_slot(const struct vma_node *node, uint64_t addr)
 {
-    unsigned slot = 0;
+    const uint64_t *end = node->end;
+    int slot = 4 * ((end[3] <= addr) + (end[7] <= addr) + (end[11] <= addr));
 
-    for (unsigned step = VMA_NODE_SLOTS / 2; step > 0; step /= 2)
-        slot += node->end[slot + step - 1] <= addr ? step : 0;
-    return slot + (node->end[slot] <= addr);
+    end += slot;
+    return (unsigned)(slot + (end[0] <= addr) + (end[1] <= addr) +
+                      (end[2] <= addr) + (end[3] <= addr));
 }
 
 /* End of the VMA before that of a slot; low: of the one before the node. */

@@ -34,6 +34,12 @@ vma_rbtree_is_kept(const struct mm *mm)
     return mm->machine->policy.vma_index == VMA_INDEX_RBTREE || has_gaps(mm);
 }
 
+bool
+vma_rbtree_is_enough(const struct mm *mm)
+{
+    return mm->machine->policy.vma_index == VMA_INDEX_RBTREE && has_gaps(mm);
+}
+
 /* ---- gaps ---- */
 
 static uint64_t
@@ -297,18 +303,20 @@ vma_rbtree_remove(struct mm *mm, struct vma *vma, struct vma *successor)
     vma->left = vma->right = vma->parent = NULL;
 }
 
-uint64_t
-vma_rbtree_steps(const struct mm *mm, uint64_t addr)
+struct vma *
+vma_rbtree_find(const struct mm *mm, uint64_t addr, uint64_t *step_count)
 {
-    uint64_t step_count = 0;
+    struct vma *found = NULL;
 
-    for (const struct vma *vma = mm->rb_root; vma; step_count++) {
-        if (vma->end <= addr)
+    for (struct vma *vma = mm->rb_root; vma; ++*step_count) {
+        if (vma->end <= addr) {
             vma = vma->right;
-        else
-            vma = vma->start <= addr ? NULL : vma->left;
+            continue;
+        }
+        found = vma;
+        vma = vma->start <= addr ? NULL : vma->left;
     }
-    return step_count;
+    return found;
 }
 
 /* ---- validation ---- */

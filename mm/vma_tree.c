@@ -6,7 +6,8 @@
  *   list            prev and next of struct vma
  *   B+tree          mm/vma_btree.h: where a VMA is looked for, how many lie
  *                   before it, which gap is large enough
- *   red-black tree  mm/vma_rbtree.h, where an axis wants its shape
+ *   red-black tree  mm/vma_rbtree.h, where an axis wants its shape; where none
+ *                   wants anything else, without the B+tree
  *   maple tree      mm/maple.h, likewise; told in one store as the kernel does
  *
  * The gap below a VMA reaches from the end of the VMA before it (0 for the
@@ -62,7 +63,8 @@ insert(struct mm *mm, struct vma *vma)
 
     link_into_list(mm, vma);
     mm->map_count++;
-    vma_btree_insert(&mm->btree, vma);
+    if (!vma_rbtree_is_enough(mm))
+        vma_btree_insert(&mm->btree, vma);
     if (vma_rbtree_is_kept(mm))
         vma_rbtree_insert(mm, vma);
 }
@@ -87,7 +89,8 @@ vma_tree_remove_merged(struct mm *mm, struct vma *vma)
     mm->vma_cache = NULL;  // as munmap does, whichever VMA it holds
     if (mm->machine->finger == vma)
         mm->machine->finger = successor;
-    vma_btree_remove(&mm->btree, vma);
+    if (!vma_rbtree_is_enough(mm))
+        vma_btree_remove(&mm->btree, vma);
     if (vma_rbtree_is_kept(mm))
         vma_rbtree_remove(mm, vma, successor);
     vma->prev = vma->next = NULL;
@@ -121,7 +124,8 @@ set_ends(struct mm *mm, struct vma *vma, uint64_t start, uint64_t end)
 
     vma->start = start;
     vma->end = end;
-    vma_btree_update(&mm->btree, old_start);
+    if (!vma_rbtree_is_enough(mm))
+        vma_btree_update(&mm->btree, old_start);
     vma_rbtree_gap_changed(vma);
     vma_rbtree_gap_changed(vma->next);
 }
@@ -184,40 +188,58 @@ vma_tree_cut(struct mm *mm, struct vma *vma, struct vma *part)
 void
 vma_tree_gap_changed(struct vma *vma)
 {
-    vma_btree_update(&vma->mm->btree, vma->start);
+    if (!vma_rbtree_is_enough(vma->mm))
+        vma_btree_update(&vma->mm->btree, vma->start);
     vma_rbtree_gap_changed(vma);
 }
 
 /* ---- look-ups ---- */
 
-/* VMAs or nodes that a lookup visits which the cache does not answer: the
- * `vma-index` axis. */
-static uint64_t
-index_steps(const struct mm *mm, const struct vma *found, uint64_t addr)
+/* The next look-up is likely to be about the same place. */
+static struct vma *
+point_at(struct vma *vma)
 {
+    if (vma)
+        vma->mm->machine->finger = vma;
+    return vma;
+}
+
+/* A look-up that the cache does not answer; it costs what the `vma-index` axis
+ * says. */
+static struct vma *
+find_in_index(struct mm *mm, uint64_t addr)
+{
+    struct vma *found = NULL;
+    uint64_t step_count = 0;
+
     switch (mm->machine->policy.vma_index) {
     case VMA_INDEX_LIST:
-        return found ? vma_tree_rank(found) + 1 : mm->map_count;
+        found = vma_find_quiet(mm, addr);
+        step_count = found ? vma_tree_rank(found) + 1 : mm->map_count;
+        break;
     case VMA_INDEX_RBTREE:
-        return vma_rbtree_steps(mm, addr);
+        found = vma_rbtree_find(mm, addr, &step_count);
+        break;
     case VMA_INDEX_MAPLE:
-        return 0;  // has no cache: maple.lookup_steps
+        found = vma_find_quiet(mm, addr);
+        break;  // has no cache: maple.lookup_steps
     }
-    return 0;
+    charge(mm->machine, CHARGE_vma_lookup_step, step_count);
+    return found;
 }
 
 struct vma *
 vma_find_cached(struct mm *mm, uint64_t addr)
 {
     struct vma *cached = mm->vma_cache;
+
     if (cached && cached->start <= addr && addr < cached->end)
         return cached;
-    struct vma *found = vma_find_quiet(mm, addr);
+    struct vma *found = find_in_index(mm, addr);
 
-    charge(mm->machine, CHARGE_vma_lookup_step, index_steps(mm, found, addr));
     if (found)
         mm->vma_cache = found;
-    return found;
+    return point_at(found);
 }
 
 static bool
@@ -238,16 +260,16 @@ struct vma *
 vma_find_quiet(const struct mm *mm, uint64_t addr)
 {
     struct vma **finger = &mm->machine->finger;
+    uint64_t step_count = 0;  // not the simulated kernel's
     if (*finger && (*finger)->mm == mm) {
         if (is_lowest_above(*finger, addr))
             return *finger;
         if (is_lowest_above((*finger)->next, addr))
             return *finger = (*finger)->next;
     }
-    struct vma *found = vma_btree_find(&mm->btree, addr);
-    if (found)
-        *finger = found;
-    return found;
+    if (vma_rbtree_is_enough(mm))
+        return point_at(vma_rbtree_find(mm, addr, &step_count));
+    return point_at(vma_btree_find(&mm->btree, addr));
 }
 
 struct vma *
@@ -276,13 +298,13 @@ vma_tree_max_gap(const struct vma *first, const struct vma *last)
 struct vma *
 vma_tree_next_gap(const struct vma *vma, uint64_t length)
 {
-    return vma_btree_next_gap(&vma->mm->btree, vma->start, length);
+    return point_at(vma_btree_next_gap(&vma->mm->btree, vma->start, length));
 }
 
 struct vma *
 vma_tree_prev_gap(const struct vma *vma, uint64_t length)
 {
-    return vma_btree_prev_gap(&vma->mm->btree, vma->start, length);
+    return point_at(vma_btree_prev_gap(&vma->mm->btree, vma->start, length));
 }
 
 /* ---- validation ---- */
@@ -309,6 +331,7 @@ void
 vma_tree_validate(const struct mm *mm)
 {
     validate_list(mm);
-    vma_btree_validate(&mm->btree, mm->first);
+    if (!vma_rbtree_is_enough(mm))
+        vma_btree_validate(&mm->btree, mm->first);
     vma_rbtree_validate(mm);
 }

@@ -19,12 +19,14 @@
 #define DOUBLINGS    7
 #define SLOPE_POINTS 3  // doublings that the slope is taken over: the largest
 
-static struct machine *
-machine_new(struct host_memory *memory)
-{
-    struct machine_config config = pages_config();
+enum { ERA_2_6_32 = 3, ERA_6_18 = 4 };  // of era_config()
 
-    config.ram_bytes = 64 * GIB;
+static struct machine *
+machine_new(int era, struct host_memory *memory)
+{
+    struct machine_config config = era_config(era, &arch_x86_64, 64 * GIB);
+
+    config.track_content = false;
     config.max_map_count = UINT32_MAX;
     config.host_memory = memory;
     return machine_create(&config);
@@ -87,6 +89,7 @@ struct growth {
     const char *name, *unit;
     void (*use)(struct machine *machine, uint32_t count);
     uint32_t largest;
+    int era;
 };
 
 /* Time of all of `count`, from the making of the machine to its end. */
@@ -98,7 +101,7 @@ median_ns(const struct growth *growth, uint32_t count,
 
     for (unsigned i = 0; i < MEASURE_ROUNDS; i++) {
         double start = measure_now_ns();
-        struct machine *machine = machine_new(memory);
+        struct machine *machine = machine_new(growth->era, memory);
 
         growth->use(machine, count);
         machine_destroy(machine);
@@ -153,10 +156,11 @@ int
 main(int argc, char **argv)
 {
     static const struct growth growths[] = {
-        {"touched pages", "page", use_pages, 1 << 22},
-        {"VMAs", "VMA", use_vmas, 1 << 20},
-        {"processes", "process", use_processes, 10240},
-        {"events", "event", use_events, 1 << 25},
+        {"touched pages", "page", use_pages, 1 << 22, ERA_2_6_32},
+        {"VMAs", "VMA", use_vmas, 1 << 20, ERA_2_6_32},
+        {"VMAs of 6.18", "VMA", use_vmas, 1 << 20, ERA_6_18},
+        {"processes", "process", use_processes, 10240, ERA_2_6_32},
+        {"events", "event", use_events, 1 << 25, ERA_2_6_32},
     };
     struct measure measure = measure_begin(argc, argv);
 

@@ -205,6 +205,51 @@ START_TEST(twenty_thousand_stacks_cost_probes_and_not_host_time)
 }
 END_TEST
 
+/* Searches for two pages from the top, where every VMA and every hole is one
+ * page, until below them all. */
+static double
+seconds_for_searches(const struct gap_ops *policy, uint64_t *probe_count)
+{
+    enum { VMA_COUNT = 200000, SEARCH_COUNT = 1000 };
+    struct bare_mm bare = gap_mm(&arch_x86_64, policy, true);
+    clock_t begin;
+
+    for (unsigned i = 0; i < VMA_COUNT; i++)
+        map(&bare, PAGE_BYTES);
+    *probe_count = bare.machine->counters.gap_probe_count;
+    begin = clock();
+    for (unsigned i = 0; i < SEARCH_COUNT; i++) {
+        uint64_t hole = bare.mm->mmap_base - (1 + i % 100) * PAGE_BYTES;
+
+        unmap(&bare, hole, hole + PAGE_BYTES);
+        uint64_t addr = map(&bare, 2 * PAGE_BYTES);
+
+        unmap(&bare, addr, addr + 2 * PAGE_BYTES);
+        bare_mm_map(&bare, hole, hole + PAGE_BYTES);
+    }
+    double seconds = (double)(clock() - begin) / CLOCKS_PER_SEC;
+
+    *probe_count = bare.machine->counters.gap_probe_count - *probe_count;
+    bare_mm_destroy(&bare);
+    return seconds;
+}
+
+/* Index: policy. */
+START_TEST(walks_over_many_vmas_cost_probes_and_not_host_time)
+{
+    static const struct gap_ops *const walkers[] = {&gap_area_cache,
+                                                    &gap_hole_size};
+    uint64_t rb_gap_count, count;
+    double rb_gap = seconds_for_searches(&gap_rb_gap, &rb_gap_count);
+    double walker = seconds_for_searches(walkers[_i], &count);
+
+    /* A step passes two VMAs; taken one by one they are half a second. */
+    ck_assert_uint_gt(count, 90000000);
+    ck_assert_uint_lt(rb_gap_count, 100000);
+    ck_assert_double_lt(walker, 5 * rb_gap + 0.05);
+}
+END_TEST
+
 /* A process that maps and unmaps at random, and its model. */
 struct trial {
     struct bare_mm bare;
@@ -212,7 +257,9 @@ struct trial {
     struct gap_model model;
     GArray *vmas;  // struct model_vma
     uint64_t seed;
-    uint64_t unit;  // bytes: a large mapping is up to 64 of them
+    uint64_t unit;          // bytes: a large mapping is up to 64 of them
+    uint32_t fewest, most;  // VMAs
+    bool is_dense;          // of a few pages each
     bool is_growing;
     uint32_t failed_count;
 };
@@ -237,6 +284,8 @@ trial_length(struct trial *trial)
 {
     uint64_t *seed = &trial->seed;
 
+    if (trial->is_dense)
+        return PAGE_BYTES * (1 + test_random_below(seed, 4));
     if (test_random_below(seed, 500) == 0)
         return PAGE_BYTES *
                (1 + test_random_below(
@@ -319,7 +368,7 @@ trial_unmap(struct trial *trial)
         end = start + PAGE_BYTES * (1 + test_random_below(
                                             seed, bytes_to_pages(end - start)));
     if (dice == 3)
-        end += trial->unit * test_random_below(seed, 64);
+        end += trial->unit * test_random_below(seed, trial->is_dense ? 4 : 64);
     trial_unmap_range(trial, start, MIN(end, trial->model.arch->task_size));
 }
 
@@ -344,9 +393,9 @@ trial_step(struct trial *trial)
     struct mm *mm = trial->bare.mm;
     uint64_t dice = test_random_below(&trial->seed, 1000);
 
-    if (mm->map_count < 50)
+    if (mm->map_count < trial->fewest)
         trial->is_growing = true;
-    if (mm->map_count > 400)
+    if (mm->map_count > trial->most)
         trial->is_growing = false;
     if (dice < 2) {
         dice == 0 ? gap_forked(mm, mm) : gap_exec(mm);
@@ -360,8 +409,8 @@ trial_step(struct trial *trial)
     }
 }
 
-static void
-run_trial(const struct arch *arch, const struct gap_model_ops *ops,
+static struct trial
+trial_new(const struct arch *arch, const struct gap_model_ops *ops,
           bool top_down)
 {
     struct trial trial = {
@@ -370,20 +419,40 @@ run_trial(const struct arch *arch, const struct gap_model_ops *ops,
         .vmas = g_array_new(FALSE, FALSE, sizeof(struct model_vma)),
         .seed = 1,
         .unit = MAX(page_floor(arch->task_size / 8192), PAGE_BYTES),
+        .fewest = 50,
+        .most = 400,
     };
 
+    /* A policy that asks all trees, not the red-black one alone. */
+    if (ops->policy->needs_rbtree && ops->policy != &gap_rb_gap)
+        trial.bare.machine->policy.vma_index = VMA_INDEX_LIST;
     trial.bare.machine->kernel.stack_gap_pages =
         (uint32_t)MIN(256, bytes_to_pages(arch->task_size) / 64);
     trial.model.arch = arch;
     trial.model.mmap_base = trial.bare.mm->mmap_base;
     trial.model.state = trial.bare.mm->gap;
+    return trial;
+}
+
+static void
+trial_finish(struct trial *trial)
+{
+    vma_tree_validate(trial->bare.mm);
+    maple_validate(trial->bare.mm);
+    g_array_unref(trial->vmas);
+    bare_mm_destroy(&trial->bare);
+}
+
+static void
+run_trial(const struct arch *arch, const struct gap_model_ops *ops,
+          bool top_down)
+{
+    struct trial trial = trial_new(arch, ops, top_down);
+
     for (unsigned step = 0; step < 100000; step++)
         trial_step(&trial);
-    vma_tree_validate(trial.bare.mm);
-    maple_validate(trial.bare.mm);
     ck_assert_uint_gt(trial.failed_count, 0);
-    g_array_unref(trial.vmas);
-    bare_mm_destroy(&trial.bare);
+    trial_finish(&trial);
 }
 
 /* So small that every search meets an end of it. */
@@ -401,6 +470,27 @@ START_TEST(a_random_process_is_placed_as_by_a_literal_walk)
 {
     run_trial(trial_archs[_i / 2 / GAP_MODEL_COUNT],
               &gap_models[_i / 2 % GAP_MODEL_COUNT], _i % 2);
+}
+END_TEST
+
+/* Thousands of VMAs that are hardly larger than what is asked for, so that a
+ * step of a walk passes several, and walks go the same ways again.  Index:
+ * policy. */
+START_TEST(a_dense_process_is_placed_as_by_a_literal_walk)
+{
+    struct trial trial = trial_new(&arch_i386, &gap_models[_i], true);
+
+    trial.is_dense = true;
+    trial.unit = PAGE_BYTES;
+    trial.fewest = 2000;
+    trial.most = 4000;
+    for (unsigned step = 0; step < 12000; step++) {
+        trial_step(&trial);
+        if (step % 1000 == 0)
+            vma_tree_validate(trial.bare.mm);
+    }
+    ck_assert_uint_gt(trial.bare.mm->map_count, 1000);
+    trial_finish(&trial);
 }
 END_TEST
 
@@ -698,6 +788,9 @@ gap_suite(void)
     tcase_add_loop_test(contract,
                         a_random_process_is_placed_as_by_a_literal_walk, 0,
                         2 * GAP_MODEL_COUNT * (int)G_N_ELEMENTS(trial_archs));
+    tcase_add_loop_test(contract,
+                        a_dense_process_is_placed_as_by_a_literal_walk, 0,
+                        GAP_MODEL_COUNT);
     tcase_add_loop_test(
         contract,
         every_length_is_placed_around_one_mapping_as_by_a_literal_walk, 0,
@@ -710,6 +803,8 @@ gap_suite(void)
     tcase_add_loop_test(forms, linear_and_rb_gap_find_the_same_addresses, 0,
                         2 * (int)G_N_ELEMENTS(trial_archs));
     tcase_add_test(forms, twenty_thousand_stacks_cost_probes_and_not_host_time);
+    tcase_add_loop_test(
+        forms, walks_over_many_vmas_cost_probes_and_not_host_time, 0, 2);
     tcase_add_test(forms, a_huge_aligned_request_needs_one_alignment_more);
     tcase_add_test(forms,
                    vmas_in_the_room_below_a_stack_leave_gaps_to_rb_gap_alone);

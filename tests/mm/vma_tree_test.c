@@ -1,9 +1,13 @@
 /*
- * The VMA tree against a walk over its own list, its shape against the
- * textbook, and every invariant of mm/vma.h against a corrupted tree.
+ * The VMA trees against a walk over their own list, the shape of the red-black
+ * one against the textbook, how well filled the nodes of the other are, and
+ * every invariant of mm/vma.h against a corrupted tree.
  */
 #include "tests/mm/bare_mm.h"
 #include "tests/run_suite.h"
+
+#include "mm/vma_rbtree.h"
+#include "mm/vma_walk.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -103,9 +107,31 @@ resize_somehow(struct bare_mm *bare, uint64_t *seed)
     vma_tree_resize(bare->mm, vma, start, end);
 }
 
-START_TEST(answers_equal_those_of_a_walk_over_the_list)
+/* Which trees are kept: both, the B+tree, the red-black one with its gaps, both
+ * with them. */
+static const struct {
+    const struct gap_ops *gap;
+    enum vma_index_policy vma_index;
+} kept[] = {
+    {&gap_linear, VMA_INDEX_RBTREE},
+    {&gap_linear, VMA_INDEX_LIST},
+    {&gap_rb_gap, VMA_INDEX_RBTREE},
+    {&gap_rb_gap, VMA_INDEX_LIST},
+};
+
+static struct bare_mm
+mm_that_keeps(int trees)
 {
     struct bare_mm bare = bare_mm_create(&arch_i386);
+
+    bare.machine->policy.vma_index = kept[trees].vma_index;
+    bare_mm_set_gap(&bare, kept[trees].gap);
+    return bare;
+}
+
+START_TEST(answers_equal_those_of_a_walk_over_the_list)
+{
+    struct bare_mm bare = mm_that_keeps(_i);
     uint64_t seed = (uint64_t)_i;
 
     bare.machine->kernel.stack_gap_pages = 8;
@@ -120,7 +146,7 @@ START_TEST(answers_equal_those_of_a_walk_over_the_list)
             bare_mm_unmap(&bare, any_vma(&bare, &seed));
         vma_tree_validate(bare.mm);
         check_lookup(&bare, PAGES(test_random_below(&seed, 4100)));
-        if (bare.mm->map_count > 0) {
+        if (bare.mm->map_count > 0 && !vma_rbtree_is_enough(bare.mm)) {
             struct vma *one = any_vma(&bare, &seed);
             struct vma *other = any_vma(&bare, &seed);
             bool in_order = one->start <= other->start;
@@ -129,6 +155,49 @@ START_TEST(answers_equal_those_of_a_walk_over_the_list)
                           PAGES(test_random_below(&seed, 80)));
         }
     }
+    bare_mm_destroy(&bare);
+}
+END_TEST
+
+static unsigned
+leaf_count(const struct vma_node *node, unsigned height)
+{
+    unsigned count = 0;
+
+    if (height == 1)
+        return 1;
+    for (unsigned i = 0; i < node->count; i++)
+        count += leaf_count(node->child[i], height - 1);
+    return count;
+}
+
+/* Where VMAs go one after the other, a page each and one between them, and how
+ * many lie below and above from the start. */
+static const struct {
+    bool goes_down;
+    unsigned below, above;
+} runs[] = {
+    {false, 0, 0}, {true, 0, 0},   {false, 3, 1}, {true, 5, 1},
+    {true, 5, 2},  {false, 3, 16}, {true, 16, 3},
+};
+
+START_TEST(runs_of_mappings_leave_well_filled_nodes_behind)
+{
+    struct bare_mm bare = mm_that_keeps(1);
+    unsigned count = 4096;
+
+    for (unsigned i = 0; i < runs[_i].below; i++)
+        bare_mm_map(&bare, PAGES(2 + 2 * i), PAGES(3 + 2 * i));
+    for (unsigned i = 0; i < runs[_i].above; i++)
+        bare_mm_map(&bare, PAGES(100000 + 2 * i), PAGES(100001 + 2 * i));
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t at = 1000 + 2 * (runs[_i].goes_down ? count - i : i);
+
+        bare_mm_map(&bare, PAGES(at), PAGES(at + 1));
+    }
+    vma_tree_validate(bare.mm);
+    ck_assert_uint_le(leaf_count(bare.mm->btree.root, bare.mm->btree.height),
+                      count / VMA_NODE_SLOTS * 3 / 2);
     bare_mm_destroy(&bare);
 }
 END_TEST
@@ -356,13 +425,12 @@ demand_name(const gchar *domain, GLogLevelFlags level, const gchar *message,
         _exit(EXIT_FAILURE);
 }
 
-/* Enough for an inner node. */
+/* Enough for an inner node; all trees. */
 static struct bare_mm
 forty_vmas(void)
 {
-    struct bare_mm bare = bare_mm_create(&arch_i386);
+    struct bare_mm bare = mm_that_keeps(3);
 
-    bare_mm_set_gap(&bare, &gap_rb_gap);
     for (unsigned i = 1; i <= 40; i++)
         bare_mm_map(&bare, PAGES(4 * i), PAGES(4 * i + 2));
     return bare;
@@ -375,6 +443,32 @@ START_TEST(validation_names_the_broken_invariant)
     vma_tree_validate(bare.mm);
     g_log_set_default_handler(demand_name, (gpointer)corruptions[_i].invariant);
     corruptions[_i].corrupt(bare.mm);
+    vma_tree_validate(bare.mm);
+}
+END_TEST
+
+/* Pairs of pages between pairs of free ones; walks for five pages remember how
+ * they go through nodes.  Then a VMA grows that nobody is told of; its leaf has
+ * other gaps that are as large as the one it loses. */
+START_TEST(validation_names_a_way_that_is_no_more)
+{
+    struct bare_mm bare = mm_that_keeps(1);
+    unsigned count = 600;
+
+    for (unsigned i = 1; i <= count; i++)
+        bare_mm_map(&bare, PAGES(4 * i), PAGES(4 * i + 2));
+
+    struct vma_btree *btree = &bare.mm->btree;
+    struct vma_node *leaf = btree->root->child[1]->child[1];
+    struct vma_walk walk = {.length = PAGES(5), .end = PAGES(4 * count)};
+
+    ck_assert_uint_eq(btree->height, 3);
+    ck_assert(!vma_walk_down(btree, &walk));
+    ck_assert_uint_eq(walk.step_count, count - 1);
+    vma_tree_validate(bare.mm);
+    g_log_set_default_handler(demand_name, (gpointer) "V6");
+    leaf->vma[3]->start -= PAGE_BYTES;
+    leaf->floor[3] -= PAGE_BYTES;
     vma_tree_validate(bare.mm);
 }
 END_TEST
@@ -405,7 +499,10 @@ vma_tree_suite(void)
     TCase *misuse = tcase_create("misuse");
 
     tcase_add_loop_test(queries, answers_equal_those_of_a_walk_over_the_list, 0,
-                        4);
+                        G_N_ELEMENTS(kept));
+    tcase_add_loop_test(queries,
+                        runs_of_mappings_leave_well_filled_nodes_behind, 0,
+                        G_N_ELEMENTS(runs));
     tcase_add_test(queries, the_shape_is_that_of_the_textbook);
     tcase_add_test(queries, a_lookup_charges_the_nodes_that_it_visits);
     tcase_add_test(queries, a_removed_vma_is_not_found_in_the_cache);
@@ -417,6 +514,8 @@ vma_tree_suite(void)
     tcase_add_loop_test_raise_signal(misuse,
                                      validation_names_the_broken_invariant,
                                      SIGABRT, 0, G_N_ELEMENTS(corruptions));
+    tcase_add_test_raise_signal(misuse, validation_names_a_way_that_is_no_more,
+                                SIGABRT);
     tcase_add_test_raise_signal(
         misuse, an_overlapping_vma_is_a_programming_error, SIGABRT);
     tcase_add_test_raise_signal(
