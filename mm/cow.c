@@ -20,10 +20,11 @@
 
 enum { REFERENCES_TRIED = 3 };  // exclusive: beyond, nothing is drained
 
-static bool
-has_batch_reference(const struct page *page)
+/* Batches that it waits in each hold one. */
+static uint32_t
+batch_references(const struct page *page)
 {
-    return page->flags & PAGE_IN_BATCH;
+    return ((page->flags & PAGE_IN_BATCH) != 0) + (uint32_t)page->mlock_waits;
 }
 
 static bool
@@ -31,11 +32,11 @@ reuse_exclusive(struct machine *machine, struct page *page)
 {
     if (page->flags & PAGE_EXCLUSIVE)
         return true;
-    if (page->map_count + has_batch_reference(page) > REFERENCES_TRIED)
+    if (page->map_count + batch_references(page) > REFERENCES_TRIED)
         return false;
-    if (has_batch_reference(page))
+    if (!(page->flags & (PAGE_LRU | PAGE_UNEVICTABLE)))
         lru_drain(machine, machine->cpu);
-    if (page->map_count > 1 || has_batch_reference(page))  // another CPU's
+    if (page->map_count > 1 || batch_references(page))  // another CPU's
         return false;
     page->flags |= PAGE_EXCLUSIVE;
     return true;
@@ -46,7 +47,7 @@ cow_may_reuse(struct machine *machine, struct page *page)
 {
     switch (machine->policy.cow) {
     case COW_PAGE_COUNT:
-        return page->map_count == 1 && !has_batch_reference(page);
+        return page->map_count == 1 && !batch_references(page);
     case COW_MAPCOUNT:
         return page->map_count == 1;
     case COW_EXCLUSIVE:
@@ -61,5 +62,5 @@ cow_must_copy(const struct machine *machine, const struct page *page)
     if (page->map_count < 2)
         return false;
     return machine->policy.cow != COW_EXCLUSIVE ||
-           !(page->flags & (PAGE_EXCLUSIVE | PAGE_IN_BATCH));
+           (!(page->flags & PAGE_EXCLUSIVE) && batch_references(page) == 0);
 }

@@ -70,7 +70,7 @@ fresh_one(struct task *task, struct vma *vma, struct leaf *leaf, pte_t *pte,
     struct machine *machine = task->machine;
     pfn_t pfn;
 
-    if (!vma->family || machine->policy.rmap->add_run ||
+    if (!vma->family || vma_is_locked(vma) || machine->policy.rmap->add_run ||
         !page_alloc_anon_at_hand(machine, task->cpu, &pfn))
         return false;
     machine->current = task;

@@ -9,6 +9,7 @@
 #include "mm/mapping.h"
 #include "mm/page_alloc.h"
 #include "mm/tlb.h"
+#include "mm/unevictable.h"
 
 /* Give frames in hand back: somebody else was faster, or no memory. */
 static void
@@ -46,7 +47,8 @@ install(struct vma *vma, unsigned cpu, struct leaf *leaf, uint32_t index,
     for (uint32_t i = added; i < count; i++)
         leaf->pte[index + i] = PTE_NONE;
     leaf->used_count -= count - added;
-    lru_add_run(vma->mm->machine, cpu, pfns, added, LRU_ANON);
+    (vma_is_locked(vma) ? unevictable_add_run : lru_add_run)(
+        vma->mm->machine, cpu, pfns, added, LRU_ANON);
     return added;
 }
 
@@ -103,6 +105,8 @@ commit_stretch(struct touch *touch, struct leaf *leaf, uint32_t first,
     uint32_t index = leaf_index(machine->arch, addr);
     bool replaces = leaf->pte[index] != PTE_NONE;
 
+    if (replaces && vma_is_locked(work->vma))
+        mapping_mlock_run(machine, leaf, index, count, false);
     if (replaces)
         mapping_clear_run(touch->mm, leaf, index, count);
     uint32_t added =

@@ -21,8 +21,11 @@ map_file_page(struct vma *vma, struct leaf *leaf, uint64_t addr, pfn_t pfn,
     leaf->pte[index] = pte_make(pfn, PTE_PRESENT | PTE_FILE | bits);
     leaf->used_count++;
     charge(machine, CHARGE_pte_update, 1);
-    if (mapping_add_run(vma, leaf, index, 1) == 1)
+    if (mapping_add_run(vma, leaf, index, 1) == 1) {
+        if (vma_is_locked(vma))
+            mapping_mlock_run(machine, leaf, index, 1, true);
         return true;
+    }
     leaf->pte[index] = PTE_NONE;
     leaf->used_count--;
     return false;

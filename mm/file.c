@@ -349,7 +349,7 @@ file_drop_folio(struct machine *machine, unsigned cpu, struct page *head)
             file->is_shmem ? SLOT_UNUSED : SLOT_GONE(order);
     }
     file->cached_pages -= UINT64_C(1) << order;
-    lru_remove(machine, head);
+    lru_forget(machine, head);
     page_free(machine, cpu, pfn_of(machine, head), order, 0);
 }
 

@@ -8,6 +8,7 @@
 #include "mm/lru.h"
 
 #include "mm/machine.h"
+#include "mm/unevictable.h"
 
 #define NIL UINT32_MAX
 
@@ -86,20 +87,35 @@ link_run(struct machine *machine, const pfn_t *pfns, uint32_t count,
     lru->count += count;
 }
 
+/* It was locked while it was in the batch. */
+static void
+arrive_locked(struct page *page)
+{
+    page->flags &= ~(uint32_t)PAGE_IN_BATCH;
+    unevictable_arrive(page);
+}
+
 /* Pages of one list lie in a row. */
 static void
 drain_batch(struct machine *machine, unsigned cpu)
 {
+    const uint32_t alike = PAGE_LRU_LIST_MASK | PAGE_MLOCKED;
     struct lru_batch *batch = &machine->lru_batches[cpu];
-    const struct page *pages = machine->pages;
+    struct page *pages = machine->pages;
     uint32_t first = 0;
 
     while (first < batch->count) {
-        unsigned list = lru_list_of(&pages[batch->pfns[first].v]);
+        struct page *page = &pages[batch->pfns[first].v];
+        unsigned list = lru_list_of(page);
         uint32_t end = first + 1;
 
+        if (page->flags & PAGE_MLOCKED) {
+            arrive_locked(page);
+            first++;
+            continue;
+        }
         while (end < batch->count &&
-               lru_list_of(&pages[batch->pfns[end].v]) == list)
+               ((pages[batch->pfns[end].v].flags ^ page->flags) & alike) == 0)
             end++;
         link_run(machine, &batch->pfns[first], end - first, list);
         first = end;
@@ -112,6 +128,7 @@ lru_drain(struct machine *machine, unsigned cpu)
 {
     charge(machine, CHARGE_lru_lock_pair, machine->lru_batches[cpu].count > 0);
     drain_batch(machine, cpu);
+    unevictable_drain(machine, cpu);
 }
 
 static void
@@ -207,6 +224,34 @@ lru_remove(struct machine *machine, struct page *page)
         lru->tail = page->prev;
     page->flags &= ~(uint32_t)PAGE_LRU;
     lru->count--;
+}
+
+void
+lru_choose_list(struct page *page, unsigned list)
+{
+    page->flags = (page->flags & ~(uint32_t)PAGE_LRU_LIST_MASK) |
+                  list << PAGE_LRU_LIST_SHIFT;
+}
+
+void
+lru_put_back(struct machine *machine, struct page *page, unsigned list)
+{
+    lru_remove(machine, page);
+    lru_choose_list(page, list);
+    if (page->flags & PAGE_UNEVICTABLE)
+        return;
+    if (page->flags & PAGE_MLOCKED)
+        unevictable_arrive(page);
+    else
+        lru_link_head(machine, page, list);
+}
+
+void
+lru_forget(struct machine *machine, struct page *page)
+{
+    if ((page->flags & PAGE_MLOCKED) || page->mlock_waits)
+        unevictable_forget(machine, page);
+    lru_remove(machine, page);
 }
 
 static void

@@ -26,11 +26,19 @@ void lru_add_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
 /* The same of one page. */
 void lru_add_one(struct machine *machine, unsigned cpu, pfn_t pfn,
                  unsigned list);
+/* Empty the CPU's batches, that of locked pages too. */
 void lru_drain(struct machine *machine, unsigned cpu);
 /* Take a page off its list, or out of its batch. */
 void lru_remove(struct machine *machine, struct page *page);
 /* Put a page that is on no list at the head of one. */
 void lru_link_head(struct machine *machine, struct page *page, unsigned list);
-/* Which list of machine.lru the page is on. */
+/* A page that reclaim has looked at stays: to the head of a list, or with the
+ * locked ones. */
+void lru_put_back(struct machine *machine, struct page *page, unsigned list);
+/* Which list of machine.lru the page is on, or is to come to. */
 unsigned lru_list_of(const struct page *page);
+/* Of a page that is on none: where it is to come to. */
+void lru_choose_list(struct page *page, unsigned list);
+/* The frame is about to be given back: it is nowhere. */
+void lru_forget(struct machine *machine, struct page *page);
 void lru_validate(struct machine *machine);

@@ -17,6 +17,7 @@
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
 #include "mm/task.h"
+#include "mm/unevictable.h"
 #include "mm/vrange.h"
 
 #include <string.h>
@@ -149,6 +150,7 @@ machine_create(const struct machine_config *config)
     machine->uids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     init_slabs(machine);
     lru_init(machine);
+    unevictable_init(machine);
     machine->rmap = machine->policy.rmap->create(machine);
     return machine;
 }
@@ -174,6 +176,7 @@ machine_destroy(struct machine *machine)
             file_destroy(machine->files->pdata[i]);
     machine->policy.rmap->destroy(machine, machine->rmap);
     lru_finish(machine);
+    unevictable_finish(machine);
     for (unsigned kind = 0; kind < SLAB_KIND_COUNT; kind++)
         if (machine->slabs[kind].object_bytes)
             slab_cache_finish(machine, (enum slab_kind)kind);

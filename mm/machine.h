@@ -94,6 +94,8 @@ struct machine {
     uint32_t maple_spare_count;
     struct lru lru[LRU_LIST_COUNT];
     struct lru_batch *lru_batches; // one per CPU
+    struct mlock_batch *mlock_batches;  // the same
+    uint64_t mlocked_count;        // frames with PAGE_MLOCKED
 
     struct vma *finger;            // where the latest look-up ended that costs
                                    // the simulated kernel nothing, or NULL

@@ -116,7 +116,9 @@ free_lazily(struct machine *machine, pte_t *pte)
     if ((page->flags & PAGE_DIRTY) && page->map_count > 1)
         return false;
     *pte &= ~(PTE_DIRTY | PTE_ACCESSED);
-    if (page->flags & PAGE_LAZY)
+    if (page->flags & PAGE_UNEVICTABLE)  // another process has locked it
+        page->flags &= ~(uint32_t)PAGE_DIRTY;
+    if (page->flags & (PAGE_LAZY | PAGE_UNEVICTABLE))
         return true;
     lru_remove(machine, page);
     page->flags = (page->flags & ~forgotten) | PAGE_LAZY;
@@ -150,6 +152,7 @@ lazy_free(struct vma *vma, uint64_t start, uint64_t end, enum advice advice)
     (void)advice;
     if (!vma_is_anon(vma) || (vma->flags & (VM_LOCKED | VM_SPECIAL)))
         return -EINVAL;
+    lru_drain(mm->machine, mm->machine->cpu);
     for (uint64_t at = start; (leaf = pagetable_next_leaf(mm, at, end));) {
         uint64_t first = MAX(at, leaf->base);
         uint64_t last = MIN(end, leaf->base + span);

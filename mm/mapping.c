@@ -8,6 +8,7 @@
 #include "mm/machine.h"
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
+#include "mm/unevictable.h"
 #include "mm/zero_page.h"
 
 uint32_t
@@ -68,7 +69,7 @@ anon_frames_free(struct mm *mm, const pfn_t *pfns, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         struct page *page = page_of(machine, pfns[i]);
 
-        lru_remove(machine, page);
+        lru_forget(machine, page);
         if (mm->creds_changed)
             page->holder = HOLDER_MIXED;
     }
@@ -136,4 +137,45 @@ mapping_clear_run(struct mm *mm, struct leaf *leaf, uint32_t index,
         leaf->pte[i] = PTE_NONE;
     leaf->used_count -= count;
     charge(mm->machine, CHARGE_pte_update, count);
+}
+
+uint32_t
+pte_folio_run(struct machine *machine, const struct leaf *leaf, uint32_t index,
+              uint32_t end)
+{
+    pte_t pte = leaf->pte[index];
+    struct page *page = page_of(machine, pte_pfn(pte));
+    struct page *head = folio_head(page);
+    uint64_t left = folio_pages(head) - (uint64_t)(page - head);
+    uint32_t count = 1;
+
+    while (count < left && index + count < end &&
+           pte_class(leaf->pte[index + count]) == PTE_CLASS_FILE &&
+           pte_pfn(leaf->pte[index + count]).v == pte_pfn(pte).v + count)
+        count++;
+    return count;
+}
+
+/* A large folio is locked only where all of it is mapped; who unmaps any of it
+ * unlocks it, and reclaim will correct that. */
+void
+mapping_mlock_run(struct machine *machine, const struct leaf *leaf,
+                  uint32_t index, uint32_t count, bool locked)
+{
+    uint32_t end = index + count, run;
+
+    for (uint32_t i = index; i < end; i += run) {
+        enum pte_class class = pte_class(leaf->pte[i]);
+
+        run =
+            class == PTE_CLASS_FILE ? pte_folio_run(machine, leaf, i, end) : 1;
+        if (class != PTE_CLASS_ANON && class != PTE_CLASS_FILE)
+            continue;
+        struct page *head = folio_head(page_of(machine, pte_pfn(leaf->pte[i])));
+
+        if (!locked)
+            unevictable_munlock(machine, machine->cpu, head);
+        else if (run == folio_pages(head))
+            unevictable_mlock(machine, machine->cpu, head);
+    }
 }

@@ -36,6 +36,11 @@ pte_class(pte_t pte)
 /* Entries from index on that have the class of the first; at most max. */
 uint32_t pte_class_run(const struct leaf *leaf, uint32_t index, uint32_t max);
 
+/* Entries from index on, below `end`, that map consecutive pages of one folio;
+ * the first maps a file. */
+uint32_t pte_folio_run(struct machine *machine, const struct leaf *leaf,
+                       uint32_t index, uint32_t end);
+
 /*
  * `count` entries of one class that map frames have just been written: count
  * maps, reverse map and RSS.  Fewer than count: no memory for the next.
@@ -53,6 +58,10 @@ void mapping_add_anon(struct machine *machine, struct mm *mm, pfn_t pfn);
  */
 void mapping_clear_run(struct mm *mm, struct leaf *leaf, uint32_t index,
                        uint32_t count);
+
+/* A locked VMA has begun to map the frames among these entries, or ends it. */
+void mapping_mlock_run(struct machine *machine, const struct leaf *leaf,
+                       uint32_t index, uint32_t count, bool locked);
 
 /* Free anonymous frames that nothing maps, on behalf of `mm` (ownership under
  * clear=nozero follows from it). */

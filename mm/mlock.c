@@ -9,12 +9,38 @@
  * What lies before a hole keeps its new state.  Source: 6.18 do_mlock(),
  * apply_vma_lock_flags().
  *
- * Not modelled: the unevictable list, mlockall, MLOCK_ONFAULT.
+ * Pages that are there already are locked with the VMA (mm/unevictable.h):
+ * 6.18 mlock_vma_pages_range().
+ *
+ * Not modelled: mlockall, MLOCK_ONFAULT.
  */
 #include "mm/aspace_private.h"
+#include "mm/lru.h"
 #include "mm/machine.h"
+#include "mm/mapping.h"
+#include "mm/unevictable.h"
 
 #include <errno.h>
+
+static void
+lock_pages(struct mm *mm, uint64_t start, uint64_t end, bool locked)
+{
+    struct machine *machine = mm->machine;
+    struct leaf *leaf;
+
+    if (!unevictable_is_known(machine))
+        return;
+    lru_drain(machine, machine->cpu);
+    for (uint64_t at = start; (leaf = pagetable_next_leaf(mm, at, end));) {
+        uint64_t first = MAX(at, leaf->base);
+
+        at = leaf->base + leaf_span_bytes(machine->arch);
+        mapping_mlock_run(machine, leaf, leaf_index(machine->arch, first),
+                          (uint32_t)bytes_to_pages(MIN(end, at) - first),
+                          locked);
+    }
+    lru_drain(machine, machine->cpu);
+}
 
 /* Lock or unlock [start, end) of the VMA; *result covers it afterwards. */
 static int
@@ -38,6 +64,7 @@ set_locked(struct vma *vma, uint64_t start, uint64_t end, bool locked,
         mm->locked_pages += bytes_to_pages(end - start);
     else
         mm->locked_pages -= bytes_to_pages(end - start);
+    lock_pages(mm, start, end, locked);
     return 0;
 }
 

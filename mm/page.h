@@ -44,6 +44,8 @@ enum page_flag {
     PAGE_LRU_LIST_SHIFT = 18,  // which list of machine.lru (3 bits)
     PAGE_LRU_LIST_MASK = 7 << PAGE_LRU_LIST_SHIFT,
     PAGE_READAHEAD = 1 << 21,  // a fault on it starts more read-ahead
+    PAGE_MLOCKED = 1 << 22,      // a locked VMA maps it (mm/unevictable.h)
+    PAGE_UNEVICTABLE = 1 << 23,  // therefore on no list
 };
 
 /* Whose bytes a frame holds.  Uids are interned by the machine. */
@@ -58,12 +60,13 @@ struct page {
     uint32_t flags;      // enum page_state, enum page_flag
     uint32_t map_count;  // present PTEs; of a free frame: the nozero owner, a
                          // holder code >= HOLDER_FIRST_UID, or 0 for nobody
-    uint32_t next, prev; // pfn links of the list that the frame is on
+    uint32_t next, prev; // pfn links of the list that the frame is on; next of
+                         // an unevictable one: how often it is locked
     uint32_t tag;        // content: serial of the last write (if tracked)
     uint32_t home;       // anon: family id; file: file id; slab, page table:
                          // owner's id
     uint64_t index : 40; // anon: linear pgoff; file: page of the file
-    uint64_t spare : 8;
+    uint64_t mlock_waits : 8;  // entries of it in batches of mm/unevictable.h
     uint64_t holder : 16;  // in bytes of its own
 };
 

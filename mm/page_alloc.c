@@ -278,6 +278,10 @@ page_alloc_run_at_hand(struct machine *machine, unsigned cpu,
     return had;
 }
 
+/* A frame that is given back must be none of these. */
+static const uint32_t in_use =
+    PAGE_LRU | PAGE_IN_BATCH | PAGE_MLOCKED | PAGE_UNEVICTABLE;
+
 /* Past the per-CPU lists: the zone lock is taken for one block. */
 static void
 free_to_buddy(struct machine *machine, struct zone *zone, pfn_t pfn,
@@ -297,7 +301,7 @@ page_free(struct machine *machine, unsigned cpu, pfn_t pfn, unsigned order,
 
     mm_assert(cpu < machine->config.cpu_count);
     mm_assert(state != PAGE_FREE && state != PAGE_PCP);
-    mm_assert(!(page->flags & (PAGE_LRU | PAGE_IN_BATCH)));
+    mm_assert(!(page->flags & in_use));
     for (uint32_t i = 0; i < 1u << order; i++)
         page[i].map_count = owner;
 
@@ -326,8 +330,7 @@ page_free_run(struct machine *machine, unsigned cpu, const pfn_t *pfns,
         struct page *page = page_of(machine, pfns[i]);
         struct zone *zone = zone_of(machine, pfns[i]);
 
-        mm_assert_deep(page_state(page) == state &&
-                       !(page->flags & (PAGE_LRU | PAGE_IN_BATCH)));
+        mm_assert_deep(page_state(page) == state && !(page->flags & in_use));
         page->map_count = owner;
         if (has_list)
             pcp_free(machine, zone, cpu, 0, pfns[i]);

@@ -25,6 +25,7 @@
 #include "mm/page_alloc.h"
 #include "mm/rmap.h"
 #include "mm/tlb.h"
+#include "mm/unevictable.h"
 #include "mm/vrange.h"
 
 #define DIRECT_TARGET_PAGES 32  // SWAP_CLUSTER_MAX
@@ -37,6 +38,17 @@ reclaim_wake_kswapd(struct machine *machine)
 
 /* ---- lazily freed pages ---- */
 
+/* A locked VMA maps a page that reclaim looks at: somebody forgot it. */
+static void
+restore_mlock(const struct vma *vma, pte_t pte)
+{
+    struct machine *machine = vma->mm->machine;
+    struct page *page = page_of(machine, pte_pfn(pte));
+
+    if (vma_is_locked(vma) && folio_pages(page) == 1)
+        unevictable_mlock(machine, machine->cpu, page);
+}
+
 static bool
 see_if_written(struct leaf *leaf, uint32_t index, void *data)
 {
@@ -46,6 +58,7 @@ see_if_written(struct leaf *leaf, uint32_t index, void *data)
     pte_t pte = leaf->pte[index];
 
     if (vma && (vma->flags & VM_LOCKED)) {
+        restore_mlock(vma, pte);
         *is_written = true;
     } else if (pte & PTE_DIRTY) {
         page_of(leaf->mm->machine, pte_pfn(pte))->flags |= PAGE_DIRTY;
@@ -69,9 +82,8 @@ unmap_entry(struct leaf *leaf, uint32_t index, void *data)
 static uint64_t
 keep_lazy(struct machine *machine, struct page *page)
 {
-    lru_remove(machine, page);
     page->flags &= ~(uint32_t)PAGE_LAZY;
-    lru_link_head(machine, page, LRU_ANON);
+    lru_put_back(machine, page, LRU_ANON);
     return 0;
 }
 
@@ -117,8 +129,10 @@ see_if_accessed(struct leaf *leaf, uint32_t index, void *data)
     uint64_t addr = leaf->base + pages_to_bytes(index);
     const struct vma *vma = vma_find_quiet(leaf->mm, addr);
 
-    if (vma && (vma->flags & VM_LOCKED))
+    if (vma && (vma->flags & VM_LOCKED)) {
+        restore_mlock(vma, leaf->pte[index]);
         *is_accessed = true;
+    }
     if (leaf->pte[index] & PTE_ACCESSED) {
         leaf->pte[index] &= ~PTE_ACCESSED;
         *is_accessed = true;
@@ -140,9 +154,8 @@ folio_map_count(const struct page *head)
 static void
 keep_folio(struct machine *machine, struct page *head)
 {
-    lru_remove(machine, head);
-    lru_link_head(machine, head,
-                  head->flags & PAGE_SHMEM ? LRU_SHMEM : LRU_FILE);
+    lru_put_back(machine, head,
+                 head->flags & PAGE_SHMEM ? LRU_SHMEM : LRU_FILE);
 }
 
 /* Take a folio's entries away; how many there were. */
@@ -264,22 +277,6 @@ page_out_folio(struct machine *machine, struct page *head)
     keep_folio(machine, head);
 }
 
-/* How many pages of the folio the entries from `index` on map, up to `end`. */
-static uint32_t
-batch_length(const struct leaf *leaf, uint32_t index, uint32_t end,
-             const struct page *head, const struct page *page)
-{
-    uint64_t left = folio_pages(head) - (uint64_t)(page - head);
-    pte_t pte = leaf->pte[index];
-    uint32_t count = 1;
-
-    while (count < left && index + count < end &&
-           pte_class(leaf->pte[index + count]) == PTE_CLASS_FILE &&
-           pte_pfn(leaf->pte[index + count]).v == pte_pfn(pte).v + count)
-        count++;
-    return count;
-}
-
 struct folio_mappers {
     const struct mm *mm;
     bool has_others;
@@ -321,10 +318,12 @@ page_out_file(struct leaf *leaf, uint32_t index, uint32_t end)
     struct machine *machine = leaf->mm->machine;
     struct page *page = page_of(machine, pte_pfn(leaf->pte[index]));
     struct page *head = folio_head(page);
-    uint32_t count = batch_length(leaf, index, end, head, page);
+    uint32_t count = pte_folio_run(machine, leaf, index, end);
 
     if (count < folio_pages(head))
         break_up(machine, leaf->mm, head);
+    else if ((head->flags & PAGE_UNEVICTABLE) && folio_map_count(head) == count)
+        unevictable_put_back(head);
     else if ((head->flags & PAGE_LRU) && folio_map_count(head) == count)
         page_out_folio(machine, head);
     return count;
@@ -341,7 +340,9 @@ page_out_entry(struct leaf *leaf, uint32_t index, uint32_t end)
     if (class == PTE_CLASS_ANON) {
         struct page *page = page_of(machine, pte_pfn(leaf->pte[index]));
 
-        if ((page->flags & PAGE_LAZY) && page->map_count == 1)
+        if ((page->flags & PAGE_UNEVICTABLE) && page->map_count == 1)
+            unevictable_put_back(page);
+        else if ((page->flags & PAGE_LAZY) && page->map_count == 1)
             discard_lazy(machine, page);
     }
     return 1;

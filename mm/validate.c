@@ -24,6 +24,7 @@
 #include "mm/maple.h"
 #include "mm/mapping.h"
 #include "mm/rmap.h"
+#include "mm/unevictable.h"
 #include "mm/vrange.h"
 #include "mm/zero_page.h"
 
@@ -33,6 +34,7 @@
 struct census {
     uint32_t *map_counts;
     uint64_t rss_pages[RSS_KIND_COUNT];  // of one mm
+    uint64_t mlocked_count;
 };
 
 static void
@@ -92,6 +94,9 @@ check_frame(struct machine *machine, uint32_t pfn, const struct census *census)
         return;
     }
     mm_invariant(M2, page->map_count == census->map_counts[pfn]);
+    if (page->flags & PAGE_UNEVICTABLE)
+        mm_invariant(U1, (page->flags & (PAGE_MLOCKED | PAGE_LRU |
+                                         PAGE_IN_BATCH)) == PAGE_MLOCKED);
     if (page->map_count == 0)
         return;
     rmap_walk(machine, page, count_visit, &found);
@@ -101,19 +106,20 @@ check_frame(struct machine *machine, uint32_t pfn, const struct census *census)
 /* Frames [start, end), by the gauge that they count in. */
 static void
 check_frame_range(struct machine *machine, uint32_t start, uint32_t end,
-                  const struct census *census, uint64_t *bytes)
+                  struct census *census, uint64_t *bytes)
 {
     for (uint32_t pfn = start; pfn < end; pfn++) {
         const struct page *page = &machine->pages[pfn];
 
         bytes[page_state_gauge(page_state(page))] += PAGE_BYTES;
+        census->mlocked_count += (page->flags & PAGE_MLOCKED) != 0;
         check_frame(machine, pfn, census);
     }
 }
 
 /* Frames that were never used have no records to look at. */
 static void
-check_frames(struct machine *machine, const struct census *census)
+check_frames(struct machine *machine, struct census *census)
 {
     uint64_t bytes[GAUGE_COUNT + 1] = {0};
 
@@ -123,6 +129,7 @@ check_frames(struct machine *machine, const struct census *census)
         check_frame_range(machine, zone->start, zone->virgin, census, bytes);
         check_frame_range(machine, zone->virgin_end, zone->end, census, bytes);
     }
+    mm_invariant(U3, census->mlocked_count == machine->mlocked_count);
     for (unsigned state = PAGE_ANON; state < PAGE_RESERVED; state++) {
         enum mm_gauge gauge = page_state_gauge((enum page_state)state);
 
@@ -166,6 +173,7 @@ machine_validate(struct machine *machine)
     zone_validate(machine);
     slab_validate(machine);
     lru_validate(machine);
+    unevictable_validate(machine);
     file_validate(machine);
     vrange_validate(machine);
     anon_validate(machine);

@@ -104,6 +104,13 @@ vma_is_anon(const struct vma *vma)
     return !vma->file;
 }
 
+/* Does it keep its pages from reclaim? */
+static inline bool
+vma_is_locked(const struct vma *vma)
+{
+    return (vma->flags & (VM_LOCKED | VM_SPECIAL)) == VM_LOCKED;
+}
+
 /* Start of the VMA with the room that must stay free below it: the stack
  * guard gap of a VM_GROWSDOWN VMA, or a guard made by guard=gap. */
 uint64_t vma_start_gap(const struct vma *vma);

@@ -65,9 +65,12 @@ zap_vma_range(struct vma *vma, uint64_t start, uint64_t end, enum zap_mode mode)
         uint64_t last = MIN(end, leaf->base + span);
         uint32_t index = leaf_index(arch, first);
 
+        uint32_t count = (uint32_t)bytes_to_pages(last - first);
+
         at = leaf->base + span;
-        zap_leaf(mm, leaf, index,
-                 index + (uint32_t)bytes_to_pages(last - first), mode, &zapped);
+        if (vma_is_locked(vma))
+            mapping_mlock_run(mm->machine, leaf, index, count, false);
+        zap_leaf(mm, leaf, index, index + count, mode, &zapped);
         if (mode == ZAP_DONTNEED && mm->machine->kernel.pagetable_reclaim &&
             last - first == span)
             pagetable_free_leaf_if_empty(mm, leaf);

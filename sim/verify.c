@@ -5,6 +5,7 @@
 #include "sim/verify.h"
 
 #include "mm/file.h"
+#include "mm/lru.h"
 #include "mm/machine.h"
 #include "sim/error.h"
 #include "sim/replay.h"
@@ -556,6 +557,7 @@ on_call(void *data, const struct operation *op)
     if (worker && op->call->kind != CALL_EXEC)
         compare_faults(verify, worker, op->call->kind == CALL_TOUCH);
     host_drain_batches(verify->host);
+    lru_drain(verify->replay->machine, verify->replay->machine->cpu);
     if (compares && compare_states(verify, op))
         compare_files(verify);
 }

@@ -11,8 +11,7 @@
  * Files are kept in memory in most programs; in the others they are cold, or
  * paged out, and read again.
  *
- * Left out: `hog`, nozero and vrange (no such call on hosts); free of memory
- * that another process has locked (its pages do not become lazy).
+ * Left out: `hog`, nozero and vrange (no such call on hosts).
  */
 #include "sim/verify_random_private.h"
 
@@ -366,9 +365,6 @@ do_madvise(struct program *program)
             any_of(program, contents,
                    G_N_ELEMENTS(contents) -
                        (program->has_files && !program->has_reads));
-        if (program->has_locks && program->process_count > 1 &&
-            strcmp(advice, "free") == 0)
-            advice = "dontneed-locked";
         if (strcmp(advice, "collapse") == 0 && one_in(program, 4))
             length = 0;  // the only length that it succeeds with
         say(program, "madvise %s %" PRIu64 " %s", place.text, length, advice);

@@ -401,6 +401,33 @@ lock_too_much(struct program *program)
         4 * (24 + below(program, 48)));
 }
 
+/* Pages are freed lazily that another process has locked, or that have lost
+ * their lock without being told. */
+static void
+free_locked_pages(struct program *program)
+{
+    uint64_t base = any_window_range(program, 4);
+    struct process *parent = program->current;
+
+    map_at(program, base, 4, "rw-", "anon,private");
+    touch_at(program, 'w', base, 4);
+    say(program, "mlock 0x%" PRIx64 " 12K", base);
+    if (one_in(program, 2))
+        say(program, "mremap 0x%" PRIx64 " 4K 4K maymove dontunmap as=R1",
+            base);
+    if (program->theme != THEME_CROWD && fork_current(program) &&
+        one_in(program, 2))
+        program->current = &program->processes[program->process_count - 1];
+    if (one_in(program, 2))
+        say(program, "mlock 0x%" PRIx64 " 8K", page_at(base, 1));
+    say(program, "madvise 0x%" PRIx64 " 16K free", base);
+    if (!program->has_files && one_in(program, 2))
+        say(program, "madvise 0x%" PRIx64 " 16K pageout", base);
+    program->current = parent;
+    say(program, "munlock 0x%" PRIx64 " 8K", base);
+    say(program, "madvise 0x%" PRIx64 " 16K free", base);
+}
+
 /* A mapping that is locked is mapped again, beside others that are: for a
  * moment it counts twice. */
 static void
@@ -577,7 +604,7 @@ random_scene(struct program *program)
         {1, part_strangers, NEEDS_NOTHING},
         {1, bring_identity, NEEDS_NOTHING},
         {1, begin_heap_again, NEEDS_NOTHING},
-        {2, ask_nonsense, NEEDS_NOTHING},
+        {3, ask_nonsense, NEEDS_NOTHING},
         {2, block_growth, NEEDS_NOTHING},
         {1, shrink_and_grow, NEEDS_NOTHING},
         {1, populate_guards, NEEDS_NOTHING},
@@ -592,7 +619,8 @@ random_scene(struct program *program)
         {12, move_border, NEEDS_LOCKS},
         {8, lock_too_much, NEEDS_LOCKS},
         {10, remap_locked_file, NEEDS_LOCKS},
-        {8, give_up_root, NEEDS_TASKS},
+        {4, free_locked_pages, NEEDS_LOCKS},
+        {12, give_up_root, NEEDS_TASKS},
         {20, promise_too_much, NEEDS_PROMISES},
         {20, crowd_in, NEEDS_CROWD},
     };

@@ -22,7 +22,9 @@
 #define PAGEMAP_ALONE    (UINT64_C(1) << 56)
 #define PAGEMAP_PFN      ((UINT64_C(1) << 55) - 1)
 #define KPF_SWAPBACKED   (UINT64_C(1) << 14)
+#define KPF_UNEVICTABLE  (UINT64_C(1) << 18)
 #define KPF_ZERO_PAGE    (UINT64_C(1) << 24)
+#define KPF_MLOCKED      (UINT64_C(1) << 33)
 #define KPF_EXCLUSIVE    (UINT64_C(1) << 34)
 #define USER_END         (UINT64_C(1) << 47)
 #define LEAF_ENTRIES     512
@@ -282,7 +284,7 @@ enum page_kind {
 
 struct page_class {
     enum page_kind kind;
-    bool is_lazy, is_exclusive;
+    bool is_lazy, is_exclusive, is_mlocked, is_unevictable;
     uint64_t map_count;  // anonymous pages and files; 0: more than one
 };
 
@@ -300,6 +302,10 @@ append_class(GString *out, const struct page_class *class)
         g_string_append(out, ", exclusive");
     if (class->is_lazy)
         g_string_append(out, ", lazily freed");
+    if (class->is_mlocked)
+        g_string_append(out, ", locked");
+    if (class->is_unevictable)
+        g_string_append(out, ", unevictable");
 }
 
 static bool
@@ -372,6 +378,8 @@ classify_frame(struct state_reader *reader, const uint64_t *entries,
         return true;
     }
     class->map_count = reader->frames.map_counts[pfn - reader->frames.first];
+    class->is_mlocked = flags & KPF_MLOCKED;
+    class->is_unevictable = flags & KPF_UNEVICTABLE;
     if (class->kind == KIND_FILE)
         return true;
     class->kind = KIND_ANON;
@@ -399,6 +407,13 @@ classify_host(struct state_reader *reader, const uint64_t *entries,
     return classify_frame(reader, entries, count, class, error);
 }
 
+/* Whether the command itself maps the file, locked; NULL: no file. */
+static bool
+is_held(const struct state_reader *reader, const struct file *file)
+{
+    return file && g_hash_table_contains(reader->held, file);
+}
+
 /* How often the host maps a page of a file that the simulation maps `count`
  * times. */
 static uint64_t
@@ -407,8 +422,7 @@ expected_map_count(const struct state_reader *reader, const struct page *page,
 {
     uint64_t count = page->map_count;
 
-    if (file && g_hash_table_contains(reader->held, file))
-        count++;
+    count += is_held(reader, file);
     return state_sees_frames(reader) ? count : count == 1;
 }
 
@@ -430,14 +444,20 @@ classify_simulated(const struct state_reader *reader, const struct vma *vma,
         class.kind = state_sees_frames(reader) ? KIND_ZERO : KIND_PRESENT;
         return class;
     }
-    const struct page *page = page_of(machine, pte_pfn(pte));
+    struct page *page = page_of(machine, pte_pfn(pte));
+    uint32_t folio_flags = folio_head(page)->flags;
     class.kind = pte & PTE_FILE ? KIND_FILE : KIND_ANON;
-    class.map_count = expected_map_count(
-        reader, page, class.kind == KIND_FILE ? vma->file : NULL);
+    const struct file *file = class.kind == KIND_FILE ? vma->file : NULL;
+    class.map_count = expected_map_count(reader, page, file);
     if (!state_sees_frames(reader)) {
         if (class.kind == KIND_ANON)
             class.kind = KIND_PRESENT;
-    } else if (class.kind == KIND_ANON) {
+        return class;
+    }
+    class.is_mlocked = (folio_flags & PAGE_MLOCKED) || is_held(reader, file);
+    class.is_unevictable =
+        (folio_flags & PAGE_UNEVICTABLE) || is_held(reader, file);
+    if (class.kind == KIND_ANON) {
         class.is_lazy = page->flags & PAGE_LAZY;
         class.is_exclusive = page->flags & PAGE_EXCLUSIVE;
     }
@@ -449,7 +469,9 @@ class_agrees(const struct page_class *a, const struct page_class *b)
 {
     return a->kind == b->kind &&
            (a->kind == KIND_PRESENT || a->map_count == b->map_count) &&
-           a->is_lazy == b->is_lazy && a->is_exclusive == b->is_exclusive;
+           a->is_lazy == b->is_lazy && a->is_exclusive == b->is_exclusive &&
+           a->is_mlocked == b->is_mlocked &&
+           a->is_unevictable == b->is_unevictable;
 }
 
 static void

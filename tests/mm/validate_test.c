@@ -12,6 +12,7 @@
 #include "mm/file.h"
 #include "mm/lru.h"
 #include "mm/task.h"
+#include "mm/unevictable.h"
 #include "mm/vrange.h"
 #include "tests/run_suite.h"
 
@@ -194,6 +195,27 @@ t5(struct scene *scene)
 }
 
 static void
+u1(struct scene *scene)
+{
+    page_at(scene, scene->addr)->flags &= ~(uint32_t)PAGE_MLOCKED;
+}
+
+static void
+u2(struct scene *scene)
+{
+    struct page *page = page_at(scene, scene->addr);
+
+    unevictable_mlock(scene->machine, 0, page);
+    page->mlock_waits--;
+}
+
+static void
+u3(struct scene *scene)
+{
+    scene->machine->mlocked_count++;
+}
+
+static void
 r1(struct scene *scene)
 {
     vrange_find(scene->parent->mm, scene->addr, scene->addr + 1)->end =
@@ -256,7 +278,8 @@ static const struct {
     {"F2: ", f2}, {"F3: ", f3}, {"L1: ", l1}, {"L2: ", l2}, {"L3: ", l3},
     {"T1: ", t1}, {"T2: ", t2}, {"T3: ", t3}, {"T4: ", t4}, {"T5: ", t5},
     {"R1: ", r1}, {"R2: ", r2}, {"M1: ", m1}, {"M2: ", m2}, {"M3: ", m3},
-    {"M4: ", m4}, {"M5: ", m5}, {"M6: ", m6},
+    {"M4: ", m4}, {"M5: ", m5}, {"M6: ", m6}, {"U1: ", u1}, {"U2: ", u2},
+    {"U3: ", u3},
 };
 
 START_TEST(a_corruption_is_named)
