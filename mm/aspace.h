@@ -93,6 +93,8 @@ int64_t mm_brk(struct mm *mm, uint64_t heap_bytes, bool nozero);
 /* Map the initial stack of a new image: VM_GROWSDOWN, 132 KiB below top.  It
  * goes if the image's own mappings (MM_EXEC_IMAGE) come next. */
 int64_t mm_map_stack(struct mm *mm, uint64_t stack_top);
+/* Where the gap ends that a VM_GROWSDOWN VMA keeps from the VMA below it. */
+uint64_t mm_stack_floor(const struct vma *stack);
 /* Grow a VM_GROWSDOWN VMA down to the page of addr; false: SIGSEGV. */
 bool mm_grow_stack(struct mm *mm, struct vma *vma, uint64_t addr);
 

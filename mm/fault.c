@@ -182,13 +182,18 @@ refused_before(const struct touch *touch, uint64_t addr, uint64_t limit,
            1;
 }
 
-/* A stack did not grow down to addr: up to where the answer may be another. */
+/* A stack did not grow down to addr: up to where the answer may be another, or
+ * where the same answer gives the stack its anon identity. */
 static uint64_t
 stack_reach(const struct mm *mm, const struct vma *stack, uint64_t addr)
 {
     uint64_t limit = MIN(mm->rlimit_stack, stack->end);
+    uint64_t reach = page_floor(stack->end - limit);
+    uint64_t floor = mm_stack_floor(stack);
 
-    return MAX(page_floor(stack->end - limit), addr + PAGE_BYTES);
+    if (floor > addr)
+        reach = MIN(reach, floor);
+    return MAX(reach, addr + PAGE_BYTES);
 }
 
 /* Nothing is mapped at addr, or not for this access: refuse all pages up to

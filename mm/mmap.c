@@ -580,15 +580,15 @@ mm_map_stack(struct mm *mm, uint64_t stack_top)
     return map_range_uncounted(&request);
 }
 
-static bool
-stack_gap_is_kept(const struct vma *vma, uint64_t addr)
+uint64_t
+mm_stack_floor(const struct vma *stack)
 {
-    const struct vma *prev = vma->prev;
-    uint64_t gap_bytes =
-        pages_to_bytes(vma->mm->machine->kernel.stack_gap_pages);
+    const struct vma *prev = stack->prev;
 
-    return !prev || (prev->flags & VM_GROWSDOWN) ||
-           !(prev->flags & VM_ACCESS) || addr - prev->end >= gap_bytes;
+    if (!prev || (prev->flags & VM_GROWSDOWN) || !(prev->flags & VM_ACCESS))
+        return 0;
+    return prev->end +
+           pages_to_bytes(stack->mm->machine->kernel.stack_gap_pages);
 }
 
 bool
@@ -598,9 +598,9 @@ mm_grow_stack(struct mm *mm, struct vma *vma, uint64_t addr)
     mm_assert(addr < vma->start);
     uint64_t pages = bytes_to_pages(vma->start - addr);
 
-    if (!(vma->flags & VM_GROWSDOWN) || !stack_gap_is_kept(vma, addr))
+    if (!(vma->flags & VM_GROWSDOWN) || addr < mm_stack_floor(vma))
         return false;
-    if (!anon_prepare(vma))
+    if (!anon_prepare(vma))  // also where a limit refuses the growth
         return false;
     if (pages > vma->pgoff || !mm_may_expand(mm, pages) ||
         vma->end - addr > mm->rlimit_stack ||

@@ -201,6 +201,28 @@ START_TEST(the_kernel_grows_a_stack_for_itself_until_6_4)
 }
 END_TEST
 
+/* A touch above the mappings, from their gap on, prepares the stack, so that a
+ * fork copies its tables: two that hold none.  Measured on 6.18. */
+START_TEST(a_stack_that_may_not_grow_has_been_prepared)
+{
+    json_t *in_gap = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 mmap B 1M rw- anon,shared\n"
+                                 "1 w B 2M\n"
+                                 "1 fork 2\n");
+    json_t *beyond = replay_text("#vmtrace 1\n"
+                                 "1 start\n"
+                                 "1 mmap B 1M rw- anon,shared\n"
+                                 "1 w B 2052K\n"
+                                 "1 fork 2\n");
+
+    ck_assert_int_eq(counter(in_gap, "pagetable_alloc_count"), 3);
+    ck_assert_int_eq(counter(beyond, "pagetable_alloc_count"), 3 + 2);
+    json_decref(in_gap);
+    json_decref(beyond);
+}
+END_TEST
+
 /* What a stride finds is what single touches at its places find. */
 START_TEST(a_stride_meets_what_lies_at_its_places)
 {
@@ -675,6 +697,7 @@ main(void)
     tcase_add_test(tcase, a_touch_beyond_the_last_address_ends);
     tcase_add_test(tcase, strided_touches_of_all_addresses_are_refused_at_once);
     tcase_add_test(tcase, the_kernel_grows_a_stack_for_itself_until_6_4);
+    tcase_add_test(tcase, a_stack_that_may_not_grow_has_been_prepared);
     tcase_add_test(tcase, a_stride_meets_what_lies_at_its_places);
     tcase_add_test(tcase, remapping_all_of_shared_memory_keeps_its_file);
     tcase_add_test(tcase, heap_and_stack_always_exist);

@@ -91,6 +91,10 @@ START_TEST(a_small_trace_agrees_with_the_host)
                             "1 mmap C 64K rwx anon,private\n"
                             "1 x C 4K stride=4095\n"
                             "1 w C+8K 4K stride=4095 kernel\n"
+                            "3 start\n"
+                            "3 mmap B 1M rw- anon,shared\n"
+                            "3 w B 4M\n"
+                            "3 fork 4\n"
                             "1 exit\n");
     struct outcome outcome = run_vmsim("verify", "small.vmt", NULL);
     ck_assert_msg(outcome.status == 0, "%s%s", outcome.out, outcome.err);
