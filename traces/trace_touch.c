@@ -14,7 +14,6 @@
 #include <string.h>
 
 enum {
-    DIGITS_MAX = 16,      // of a number; it fits in 54 bits
     JUDGED_BYTES = 192,   // of a line, at most
     BATCH_EVENTS = 4096,  // that room is made for at once
 };
@@ -58,7 +57,8 @@ scan_eight(const char *at, uint64_t *number)
     return count;
 }
 
-/* Decimal digits; NULL if there are none or too many. */
+/* Decimal digits; NULL if there are none or more than 16, which fit in 54
+ * bits. */
 static inline const char *
 scan_digits(const char *at, uint64_t *number)
 {
@@ -75,7 +75,8 @@ scan_digits(const char *at, uint64_t *number)
     uint64_t low;
     count = scan_eight(at + 8, &low);
     *number = *number * (count < 8 ? powers[count] : 100000000) + low;
-    return g_ascii_isdigit(at[DIGITS_MAX]) ? NULL : at + 8 + count;
+    at += 8 + count;
+    return g_ascii_isdigit(*at) ? NULL : at;
 }
 
 static inline const char *

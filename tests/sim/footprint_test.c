@@ -7,8 +7,12 @@
  * measured.
  */
 #include <check.h>
+#include <glib/gstdio.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "tests/run_suite.h"
 #include "tests/sim/program.h"
@@ -160,6 +164,99 @@ START_TEST(a_trace_larger_than_memory_is_streamed)
 }
 END_TEST
 
+/* A recording: touches of 64 MiB by two threads, with times and CPUs.  It goes
+ * to the file as it is made: what this process has in memory its children have
+ * at first. */
+static void
+write_recording(const char *name, unsigned events)
+{
+    FILE *file = fopen(in_folder(name), "w");
+    uint32_t random = 1;
+    uint64_t ns = 1000;
+
+    ck_assert_ptr_nonnull(file);
+    fputs("#vmtrace 1\n@0 1 start\n@10 1 mmap A 64M rw- anon,private\n"
+          "@20 1 thread 2\n",
+          file);
+    for (unsigned i = 0; i < events; i++) {
+        random = random * 1664525 + 1013904223;
+        ns += 1000 + random % 8192;
+        fprintf(file, "@%" PRIu64 "+%u/%u %u w A+%uK 4K\n", ns,
+                100 + random % 512, random >> 31, 1 + (random >> 31),
+                random >> 18 << 2);
+    }
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* The most that any child so far has had in memory, after each command has read
+ * that many events in each form. */
+static long
+read_recording(unsigned events)
+{
+    write_recording("t", events);
+    assert_well(run_vmsim("convert", "t", "-o", "t.vmt", NULL));
+    assert_well(run_vmsim("convert", "t.vmt", "-o", "t.zst", NULL));
+    for (const char *const *form =
+             (const char *const[]){"t", "t.vmt", "t.zst", NULL};
+         *form; form++) {
+        assert_well(run_vmsim("info", *form, NULL));
+        assert_well(run_vmsim("replay", *form, NULL));
+    }
+    return usage_of_children().ru_maxrss;
+}
+
+/* Kept at one byte per event it would be too much. */
+START_TEST(memory_does_not_grow_with_the_length_of_a_recording)
+{
+    enum { FEW = 300000, MANY = 6 * FEW };
+    long few = read_recording(FEW);
+
+    ck_assert_int_lt(read_recording(MANY), few + (MANY - FEW) / 1024);
+}
+END_TEST
+
+/* Bytes that a sweep reads, of whatever files. */
+static uint64_t
+bytes_read_by_sweep(const char *jobs, const char *ram)
+{
+    char *argv[] = {
+        getenv("VMSIM"), (char *)"sweep", (char *)"t.vmt",   (char *)jobs,
+        (char *)ram,     (char *)"-o",    (char *)"r.jsonl", NULL};
+    g_autofree char *text = NULL;
+    siginfo_t info;
+    GPid child;
+
+    ck_assert(
+        g_spawn_async(in_folder("."), argv, NULL,
+                      G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDERR_TO_DEV_NULL,
+                      NULL, NULL, &child, NULL));
+    ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED | WNOWAIT), 0);
+    g_autofree char *path = g_strdup_printf("/proc/%d/io", (int)child);
+    ck_assert(g_file_get_contents(path, &text, NULL, NULL));
+    ck_assert_int_eq(waitid(P_PID, (id_t)child, &info, WEXITED), 0);
+    ck_assert_int_eq(info.si_code, CLD_EXITED);
+    ck_assert_int_eq(info.si_status, 0);
+    const char *count = strstr(text, "rchar: ");
+    ck_assert_ptr_nonnull(count);
+    return g_ascii_strtoull(count + strlen("rchar: "), NULL, 10);
+}
+
+START_TEST(a_sweep_reads_its_trace_once_for_all_runs)
+{
+    static const char *const jobs[] = {"-j1", "-j3"};
+    GStatBuf file;
+
+    write_recording("t", 200000);
+    assert_well(run_vmsim("convert", "t", "-o", "t.vmt", NULL));
+    ck_assert_int_eq(g_stat(in_folder("t.vmt"), &file), 0);
+    uint64_t once = bytes_read_by_sweep("-j1", "--ram=2G");
+    ck_assert_uint_ge(once, (uint64_t)file.st_size);
+    uint64_t all =
+        bytes_read_by_sweep(jobs[_i], "--ram=2G,3G,4G,5G,6G,7G,8G,9G");
+    ck_assert_uint_lt(all, once + (uint64_t)file.st_size / 2);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -168,11 +265,14 @@ main(void)
 
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, enter_folder, leave_folder);
+    tcase_add_loop_test(tcase, a_sweep_reads_its_trace_once_for_all_runs, 0, 2);
     if (IS_BARE) {
         tcase_add_test(tcase, a_replay_starts_within_10_ms_and_10_mb);
         tcase_add_test(tcase, a_tiny_sweep_ends_within_100_ms);
         tcase_add_test(tcase, memory_does_not_grow_with_cells);
         tcase_add_test(tcase, a_trace_larger_than_memory_is_streamed);
+        tcase_add_test(tcase,
+                       memory_does_not_grow_with_the_length_of_a_recording);
     }
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
