@@ -122,7 +122,7 @@ widen(const struct vma *vma, struct page *page, uint64_t addr, uint64_t *from,
 
     *from = addr;
     *to = MIN(*to, start + bytes);
-    if (fits(vma, addr, start, bytes) &&
+    if (bytes > PAGE_BYTES && fits(vma, addr, start, bytes) &&
         head->index + folio_pages(head) < file_size_pages(vma->file)) {
         *from = start;
         *to = start + bytes;

@@ -284,12 +284,11 @@ file_bring_in(struct file *file, uint64_t index, uint64_t count)
 pfn_t
 file_get_around(struct file *file, unsigned cpu, uint64_t index)
 {
-    if (!file_page_is_cached(file, index))
-        return PFN_NONE;
     pfn_t pfn = file_lookup(file, index);
 
     if (pfn_is_none(pfn))
-        return add_old_page(file, cpu, index);
+        return file_page_is_cached(file, index) ? add_old_page(file, cpu, index)
+                                                : PFN_NONE;
     const struct page *head = folio_head(page_of(file->machine, pfn));
 
     return head->flags & PAGE_READAHEAD ? PFN_NONE : pfn;
