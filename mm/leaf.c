@@ -34,7 +34,7 @@ leaf_create(struct mm *mm, uint64_t base, pfn_t pfn)
 {
     struct machine *machine = mm->machine;
     struct leaf *leaf =
-        pieces_get(machine->table_pieces, leaf_bytes(machine->arch));
+        pieces_get(machine->leaf_pieces, leaf_bytes(machine->arch));
 
     leaf->mm = mm;
     leaf->base = base;
@@ -53,5 +53,5 @@ leaf_destroy(struct leaf *leaf)
     machine->leaves->pdata[leaf->id] = NULL;
     g_array_append_val(machine->free_leaf_ids, leaf->id);
     *leaf = (struct leaf){0};
-    pieces_put(machine->table_pieces, leaf, leaf_bytes(machine->arch));
+    pieces_put(machine->leaf_pieces, leaf, leaf_bytes(machine->arch));
 }

@@ -108,7 +108,8 @@ struct machine {
     GPtrArray *files;              // struct file *, NULL where gone
     GPtrArray *leaves;             // struct leaf * by id, NULL where free
     GArray *free_leaf_ids;         // uint32_t
-    struct pieces *table_pieces;   // zeroed: leaves, directories
+    struct pieces *leaf_pieces;    // zeroed
+    struct pieces *table_pieces;   // zeroed: directories
     struct pieces *object_pieces;  // plain: slab objects, tasks
     GPtrArray *families;           // struct anon_family *; [0] is NULL
     GArray *free_family_ids;       // uint32_t
