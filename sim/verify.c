@@ -402,8 +402,8 @@ is_compared(const struct task *task)
     return false;
 }
 
-/* Very many VMAs take long to read: they are compared now and then, and at the
- * end.  What differs between stays. */
+/* Very many VMAs take long to read: all of them are compared now and then, and
+ * at the end; between, those near what the event was about. */
 static bool
 is_crowded(const struct verify *verify, const struct mm *mm)
 {
@@ -411,6 +411,28 @@ is_crowded(const struct verify *verify, const struct mm *mm)
 
     return mm->map_count > CROWD_VMAS && next % CROWD_EVENTS != 0 &&
            next < verify->replay->trace->events->len;
+}
+
+/* What a call was about, and where its result lies. */
+static bool
+compare_near(struct verify *verify, struct worker *worker,
+             const struct operation *op)
+{
+    const struct call *call = op->call;
+    const struct mm *mm = op->task->mm;
+    uint64_t start = page_floor(call->addr), length = call->length;
+
+    if (call->kind == CALL_BRK) {
+        start = mm->brk_start;
+        length = mm->brk - mm->brk_start;
+    }
+    if (!state_compare_near(&verify->reader, worker, mm, start, length,
+                            verify->difference, &verify->error))
+        return false;
+    return op->result <= 0 || verify->difference->len > 0 ||
+           state_compare_near(&verify->reader, worker, mm, (uint64_t)op->result,
+                              MAX(call->length, call->new_length),
+                              verify->difference, &verify->error);
 }
 
 /* The first pages that are in memory on one side alone. */
@@ -470,8 +492,11 @@ compare_states(struct verify *verify, const struct operation *op)
         size_t length = verify->difference->len;
         if (!worker || !task->mm || is_compared(task))
             continue;
-        if (is_crowded(verify, task->mm))
+        if (is_crowded(verify, task->mm)) {
+            if (is_acting && !compare_near(verify, worker, op))
+                return false;
             continue;
+        }
         if (!state_compare(&verify->reader, worker, task->mm,
                            is_acting || task == verify->born ? STATE_ALL
                                                              : STATE_PAGES,

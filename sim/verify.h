@@ -8,8 +8,9 @@
  *
  * Compared: result and errno, which pages a touch was refused, the number of
  * faults as getrusage() shows them, and everything that sim/verify_state.h
- * lists, of all processes; where there are thousands of VMAs, these and their
- * pages after every 64th event and the last.
+ * lists, of all processes; where there are thousands of VMAs, all of these and
+ * their pages after every 64th event and the last, and between what the event
+ * was about.
  *
  * Not carried out: waiting, time, memory pressure (`hog`), ptrace.  exec
  * begins a fresh worker, in which the special mappings of a recording (vdso,

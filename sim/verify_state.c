@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Bits of the host's files: Documentation/admin-guide/mm/pagemap.rst. */
@@ -29,6 +30,8 @@
 #define USER_END         (UINT64_C(1) << 47)
 #define LEAF_ENTRIES     512
 #define ROOT_ENTRY_BYTES (UINT64_C(1) << 39)
+#define NEAR_BYTES_MAX   (UINT64_C(16) << 20)  // what may take how long
+#define NEAR_VMAS_MAX    512
 
 void
 state_open(struct state_reader *reader)
@@ -219,13 +222,18 @@ simulated_line(const struct vma *vma)
 }
 
 static bool
+lines_agree(const struct vma_line *a, const struct vma_line *b)
+{
+    return a->start == b->start && a->end == b->end &&
+           a->file_offset == b->file_offset && a->flags == b->flags;
+}
+
+static bool
 vma_agrees(const struct vma_line *host, const struct vma *vma)
 {
     struct vma_line simulated = simulated_line(vma);
 
-    return host->start == simulated.start && host->end == simulated.end &&
-           host->file_offset == simulated.file_offset &&
-           host->flags == simulated.flags;
+    return lines_agree(host, &simulated);
 }
 
 /* VMAs that only one side has. */
@@ -533,7 +541,8 @@ compare_leaf(struct state_reader *reader, const struct worker *worker,
  * shows no entries that are bare frame numbers. */
 static bool
 compare_pages(struct state_reader *reader, struct worker *worker,
-              const struct mm *mm, GString *difference, GError **error)
+              const struct mm *mm, uint64_t start, uint64_t end,
+              GString *difference, GError **error)
 {
     struct mm *walked = (struct mm *)(uintptr_t)mm;  // lookups move its cache
     const struct arch *arch = mm->machine->arch;
@@ -541,15 +550,16 @@ compare_pages(struct state_reader *reader, struct worker *worker,
     reader->frames.count = 0;  // what was read is old
     if (!open_file(worker, "pagemap", &worker->pagemap, error))
         return false;
-    for (const struct vma *vma = mm->first; vma; vma = vma->next) {
-        uint64_t at = vma->flags & VM_RAW ? vma->end : vma->start;
+    for (const struct vma *vma = vma_find_quiet(mm, start);
+         vma && vma->start < end; vma = vma->next) {
+        uint64_t limit = MIN(vma->end, end);
+        uint64_t at = vma->flags & VM_RAW ? limit : MAX(vma->start, start);
         struct leaf *leaf;
-        while (at < vma->end &&
-               (leaf = pagetable_next_leaf(walked, at, vma->end))) {
+        while (at < limit && (leaf = pagetable_next_leaf(walked, at, limit))) {
             uint64_t leaf_end = leaf->base + leaf_span_bytes(arch);
             at = MAX(at, leaf->base);
             if (!compare_leaf(reader, worker, vma, leaf, at,
-                              MIN(vma->end, leaf_end), difference, error))
+                              MIN(limit, leaf_end), difference, error))
                 return false;
             at = leaf_end;
         }
@@ -659,7 +669,99 @@ state_compare(struct state_reader *reader, struct worker *worker,
     return (!(parts & STATE_VMAS) ||
             compare_vmas(reader, worker, mm, difference, error)) &&
            (!(parts & STATE_PAGES) ||
-            compare_pages(reader, worker, mm, difference, error)) &&
+            compare_pages(reader, worker, mm, 0, UINT64_MAX, difference,
+                          error)) &&
            (!(parts & STATE_AMOUNTS) ||
             compare_amounts(reader, worker, mm, difference, error));
+}
+
+/* ---- a neighbourhood ---- */
+
+/* The ioctl PROCMAP_QUERY of /proc/PID/maps, from 6.11 on: include/uapi's
+ * linux/fs.h of many hosts does not have it. */
+struct procmap_query {
+    uint64_t size, query_flags, query_addr;
+    uint64_t vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+    uint32_t dev_major, dev_minor, vma_name_size, build_id_size;
+    uint64_t vma_name_addr, build_id_addr;
+};
+#define PROCMAP_QUERY   _IOWR('f', 17, struct procmap_query)
+#define PROCMAP_OR_NEXT 0x10
+#define PROCMAP_SEEN    (VM_ACCESS | VM_SHARED)
+
+/* The trace's first VMA that ends above addr; *is_found: there is one.  false:
+ * the host cannot tell. */
+static bool
+query_vma(const struct worker *worker, uint64_t addr, struct vma_line *line,
+          bool *is_found)
+{
+    do {
+        struct procmap_query query = {.size = sizeof(query),
+                                      .query_flags = PROCMAP_OR_NEXT,
+                                      .query_addr = addr};
+        *is_found = ioctl(worker->maps, PROCMAP_QUERY, &query) == 0;
+        if (!*is_found)
+            return errno == ENOENT;
+        *line = (struct vma_line){
+            .start = query.vma_start,
+            .end = query.vma_end,
+            .flags = (uint32_t)query.vma_flags & PROCMAP_SEEN,
+            .file_offset =
+                query.dev_major || query.dev_minor ? query.vma_offset : 0,
+        };
+        addr = line->end;
+    } while (line->start == HOST_CODE_ADDR ||
+             (line->start >= HOST_PARK_ADDR && line->start < HOST_PARK_END));
+    *is_found = line->start < USER_END;
+    return true;
+}
+
+/* From the VMA below `start` to the first one above `end`. */
+static void
+compare_vmas_near(const struct worker *worker, const struct mm *mm,
+                  uint64_t start, uint64_t end, GString *difference)
+{
+    const struct vma *vma = vma_find_quiet(mm, start);
+    uint64_t at = start;
+
+    if (vma ? vma->prev != NULL : mm->last != NULL) {
+        vma = vma ? vma->prev : mm->last;
+        at = vma->start;
+    }
+    for (unsigned i = 0; i < NEAR_VMAS_MAX; i++, vma = vma->next) {
+        struct vma_line host, simulated = {0};
+        bool is_found;
+        if (!query_vma(worker, at, &host, &is_found))
+            return;
+        if (vma)
+            simulated = simulated_line(vma);
+        simulated.flags &= PROCMAP_SEEN;
+        if (is_found != (vma != NULL) ||
+            (vma && !lines_agree(&host, &simulated))) {
+            g_string_append(difference, "VMAs differ\n  host\n");
+            if (is_found)
+                append_vma(difference, &host);
+            g_string_append(difference, "  simulated\n");
+            if (vma)
+                append_vma(difference, &simulated);
+            return;
+        }
+        if (!vma || vma->start >= end)
+            return;
+        at = vma->end;
+    }
+}
+
+bool
+state_compare_near(struct state_reader *reader, struct worker *worker,
+                   const struct mm *mm, uint64_t start, uint64_t length,
+                   GString *difference, GError **error)
+{
+    uint64_t end = MIN(length, NEAR_BYTES_MAX);
+
+    end = start + end < start ? UINT64_MAX : start + end;
+    if (!open_file(worker, "maps", &worker->maps, error))
+        return false;
+    compare_vmas_near(worker, mm, start, end, difference);
+    return compare_pages(reader, worker, mm, start, end, difference, error);
 }

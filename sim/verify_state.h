@@ -55,3 +55,10 @@ enum state_part {
 bool state_compare(struct state_reader *reader, struct worker *worker,
                    const struct mm *mm, unsigned parts, GString *difference,
                    GError **error);
+/* The same of the VMAs that meet [start, start + length) and their neighbours,
+ * as far as one call each shows them (range, protection, sharing, offset), and
+ * of the pages of the range.  Hosts before 6.11 show no VMA by itself: only
+ * pages are compared. */
+bool state_compare_near(struct state_reader *reader, struct worker *worker,
+                        const struct mm *mm, uint64_t start, uint64_t length,
+                        GString *difference, GError **error);
