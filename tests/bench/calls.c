@@ -2,9 +2,6 @@
  * What calls cost on the host: mapping among many VMAs under every gap policy,
  * fork and exit of 1 GiB, giving memory up and using it again.  `limit loop` is
  * the time of a sequential fault in the same run.
- *
- * Top-down, the caching policies' walks have no shortcut to the number of their
- * steps (mm/gap_area_cache.c) and cost the host what they count.
  */
 #include "measure.h"
 #include "pages.h"
