@@ -504,6 +504,24 @@ START_TEST(a_stack_keeps_its_distance_to_what_is_accessible)
 }
 END_TEST
 
+START_TEST(a_stack_grows_no_further_than_can_be_promised)
+{
+    struct mm *mm = scene.mm;
+    struct machine_config *config = &scene.machine->config;
+
+    ck_assert_int_eq(mm_map_stack(mm, mm->stack_top), 0);
+    uint64_t start = mm->first->start, pages = mm->accounted_pages;
+    config->overcommit_memory = 2;
+    config->overcommit_ratio = 0;
+    ck_assert(!mm_grow_stack(mm, mm->first, start - PAGE_BYTES));
+    ck_assert_uint_eq(mm->first->start, start);
+    ck_assert_uint_eq(mm->accounted_pages, pages);
+    config->overcommit_ratio = 50;
+    ck_assert(mm_grow_stack(mm, mm->first, start - PAGE_BYTES));
+    ck_assert_uint_eq(mm->accounted_pages, pages + 1);
+}
+END_TEST
+
 /* ---- overcommit ---- */
 
 START_TEST(overcommit_guesses_refuses_nothing_or_is_strict)
@@ -780,6 +798,7 @@ main(void)
     tcase_add_test(rest, a_page_stays_free_above_the_heap);
     tcase_add_test(rest, the_first_stack_is_132_kib_and_grows_to_the_page);
     tcase_add_test(rest, a_stack_keeps_its_distance_to_what_is_accessible);
+    tcase_add_test(rest, a_stack_grows_no_further_than_can_be_promised);
     tcase_add_test(rest, overcommit_guesses_refuses_nothing_or_is_strict);
     tcase_add_test(
         rest, shared_memory_is_on_the_books_as_long_as_any_of_it_is_mapped);
