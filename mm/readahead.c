@@ -5,12 +5,12 @@
  * as the sign to read on: a fault on that page reads the next window before
  * anybody waits for it.
  *
- *   VMA            window                              sign
- *   normal         half before the page, half after    last quarter
- *   executable     from the page on, not beyond VMA    none
- *   sequential     from the page on                    half, at the file's
- * start hugepage       two blocks of 2 MiB, random: one    at the second random
- * the page alone                      none
+ *   VMA         window                               sign
+ *   normal      half before the page, half after     last quarter
+ *   executable  from the page on, not beyond VMA     none
+ *   sequential  from the page on                     half, at the file's start
+ *   hugepage    two blocks of 2 MiB, random: one     at the second
+ *   random      the page alone                       none
  *
  *       start                                    start + size
  *         |-----------------------|================|
