@@ -618,7 +618,7 @@ random_scene(struct program *program)
         {1, remap_file, NEEDS_FILES},
         {2, free_lazily, NEEDS_PAGEOUT},
         {3, read_file, NEEDS_READS},
-        {12, move_border, NEEDS_LOCKS},
+        {16, move_border, NEEDS_LOCKS},
         {8, lock_too_much, NEEDS_LOCKS},
         {10, remap_locked_file, NEEDS_LOCKS},
         {4, free_locked_pages, NEEDS_LOCKS},
