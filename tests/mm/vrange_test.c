@@ -1,0 +1,81 @@
+/*
+ * vrange(): which ranges it takes, and what it answers (version 7 of the
+ * patch, mm/vrange.c).
+ */
+#include "eras.h"
+
+#include "mm/vrange.h"
+#include "tests/run_suite.h"
+
+#include <check.h>
+#include <errno.h>
+
+#define PAGES(n) ((uint64_t)(n) << PAGE_SHIFT)
+
+static struct machine *machine;
+static struct task *task;
+static uint64_t addr;
+
+static void
+setup(void)
+{
+    struct machine_config config =
+        era_config(KERNEL_FIXTURE_COUNT - 1, &arch_x86_64, 64 * MIB);
+
+    config.policy.purge = &purge_vrange_full;
+    machine = machine_create(&config);
+    task = start_task(machine, 0);
+    addr = map_anon(task, PAGES(8));
+}
+
+static void
+teardown(void)
+{
+    machine_validate(machine);
+    run_call(machine, task, &(struct call){.kind = CALL_EXIT});
+    machine_destroy(machine);
+}
+
+START_TEST(a_range_begins_with_a_page_and_has_at_least_one)
+{
+    uint64_t task_size = arch_x86_64.task_size;
+
+    for (int is_volatile = 0; is_volatile < 2; is_volatile++) {
+        struct mm *mm = task->mm;
+
+        ck_assert_int_eq(vrange_call(mm, addr + 1, PAGES(1), is_volatile),
+                         -EINVAL);
+        ck_assert_int_eq(vrange_call(mm, addr, 0, is_volatile), -EINVAL);
+        ck_assert_int_eq(vrange_call(mm, addr, PAGES(1) - 1, is_volatile),
+                         -EINVAL);
+        ck_assert_int_eq(
+            vrange_call(mm, addr, UINT64_MAX - PAGES(1), is_volatile), -EINVAL);
+        ck_assert_int_eq(vrange_call(mm, task_size, PAGES(1), is_volatile),
+                         -EINVAL);
+    }
+    ck_assert(!vrange_find(task->mm, 0, task_size));
+}
+END_TEST
+
+START_TEST(a_length_is_rounded_down_to_pages)
+{
+    ck_assert_int_eq(vrange_call(task->mm, addr, PAGES(3) - 1, true), 0);
+    ck_assert(vrange_find(task->mm, addr + PAGES(1), addr + PAGES(2)));
+    ck_assert(!vrange_find(task->mm, addr + PAGES(2), addr + PAGES(3)));
+    ck_assert_int_eq(vrange_call(task->mm, addr, PAGES(2), false), 0);
+    ck_assert(!vrange_find(task->mm, addr + PAGES(1), addr + PAGES(2)));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("vrange");
+    TCase *calls = tcase_create("calls");
+
+    tcase_add_checked_fixture(calls, setup, teardown);
+    tcase_add_test(calls, a_range_begins_with_a_page_and_has_at_least_one);
+    tcase_add_test(calls, a_length_is_rounded_down_to_pages);
+    suite_add_tcase(suite, calls);
+    return run_suite(suite);
+}
