@@ -112,3 +112,20 @@ memory_call(struct task *task, enum call_kind kind, uint64_t addr,
         task->machine, task,
         &(struct call){.kind = kind, .addr = addr, .length = length});
 }
+
+static inline void
+exit_all_tasks(struct machine *machine)
+{
+    while (machine->tasks)
+        run_call(machine, machine->tasks,
+                 &(struct call){.kind = CALL_EXIT_GROUP});
+}
+
+/* PTE_NONE where there is no table, too. */
+static inline pte_t
+entry_at(const struct task *task, uint64_t addr)
+{
+    const struct leaf *leaf = pagetable_leaf(task->mm, addr);
+
+    return leaf ? leaf->pte[leaf_index(task->machine->arch, addr)] : PTE_NONE;
+}

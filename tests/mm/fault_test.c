@@ -230,8 +230,7 @@ START_TEST(a_reused_page_moves_to_its_writers_family_if_there_is_one)
     ck_assert_uint_eq(machine->counters.fault_cow_copy_count, 1);
     ck_assert_uint_eq(machine->counters.fault_cow_reuse_count, 1);
 
-    const struct leaf *leaf = pagetable_leaf(child->mm, addr);
-    pte_t pte = leaf->pte[leaf_index(machine->arch, addr)];
+    pte_t pte = entry_at(child, addr);
     uint64_t before = machine->counters.rmap_visit_count;
     rmap_walk(machine, page_of(machine, pte_pfn(pte)), go_on, NULL);
     ck_assert_uint_eq(machine->counters.rmap_visit_count - before, _i ? 1 : 2);

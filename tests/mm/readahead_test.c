@@ -48,9 +48,7 @@ static void
 tear_down(void)
 {
     machine_validate(machine);
-    while (machine->tasks)
-        run_call(machine, machine->tasks,
-                 &(struct call){.kind = CALL_EXIT_GROUP});
+    exit_all_tasks(machine);
     machine_destroy(machine);
 }
 
@@ -103,10 +101,7 @@ write_page(uint64_t page)
 static bool
 is_mapped(uint64_t page)
 {
-    uint64_t addr = PLACE + PAGES(page);
-    const struct leaf *leaf = pagetable_leaf(task->mm, addr);
-
-    return leaf && leaf->pte[leaf_index(machine->arch, addr)] != PTE_NONE;
+    return entry_at(task, PLACE + PAGES(page)) != PTE_NONE;
 }
 
 /* "0-31 40-40": the pages in memory. */

@@ -36,9 +36,7 @@ static void
 tear_down(void)
 {
     machine_validate(machine);
-    while (machine->tasks)
-        run_call(machine, machine->tasks,
-                 &(struct call){.kind = CALL_EXIT_GROUP});
+    exit_all_tasks(machine);
     machine_destroy(machine);
 }
 
@@ -79,10 +77,7 @@ touch_page(enum touch_access access, uint64_t page)
 static bool
 is_mapped(uint64_t page)
 {
-    uint64_t addr = PLACE + PAGES(page);
-    const struct leaf *leaf = pagetable_leaf(task->mm, addr);
-
-    return leaf && leaf->pte[leaf_index(machine->arch, addr)] != PTE_NONE;
+    return entry_at(task, PLACE + PAGES(page)) != PTE_NONE;
 }
 
 START_TEST(a_clean_page_leaves_memory_and_is_read_again)

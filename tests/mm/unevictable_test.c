@@ -44,9 +44,7 @@ static void
 tear_down(void)
 {
     machine_validate(machine);
-    while (machine->tasks)
-        run_call(machine, machine->tasks,
-                 &(struct call){.kind = CALL_EXIT_GROUP});
+    exit_all_tasks(machine);
     drain();
     ck_assert_uint_eq(machine->mlocked_count, 0);
     machine_destroy(machine);
@@ -93,8 +91,7 @@ unlock(struct task *who, uint64_t page, uint64_t pages)
 static const struct page *
 page_at(uint64_t page)
 {
-    const struct leaf *leaf = pagetable_leaf(task->mm, PLACE + PAGES(page));
-    pte_t pte = leaf->pte[leaf_index(machine->arch, PLACE + PAGES(page))];
+    pte_t pte = entry_at(task, PLACE + PAGES(page));
 
     drain();
     return page_of(machine, pte_pfn(pte));

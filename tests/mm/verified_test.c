@@ -34,9 +34,7 @@ static void
 tear_down(void)
 {
     machine_validate(machine);
-    while (machine->tasks)
-        run_call(machine, machine->tasks,
-                 &(struct call){.kind = CALL_EXIT_GROUP});
+    exit_all_tasks(machine);
     machine_destroy(machine);
 }
 
@@ -136,8 +134,7 @@ END_TEST
 static bool
 is_lazy(uint64_t page)
 {
-    const struct leaf *leaf = pagetable_leaf(task->mm, PLACE + PAGES(page));
-    pte_t pte = leaf->pte[leaf_index(machine->arch, PLACE + PAGES(page))];
+    pte_t pte = entry_at(task, PLACE + PAGES(page));
 
     return page_of(machine, pte_pfn(pte))->flags & PAGE_LAZY;
 }
