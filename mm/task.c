@@ -53,9 +53,39 @@ unlink_task(struct machine *machine, struct task *task)
     task->prev = task->next = NULL;
 }
 
-/* The simulated objects of a task; NULL: no memory. */
+static void
+link_thread(struct task *leader, struct task *task)
+{
+    task->leader = leader;
+    task->thread_prev = leader->threads_last;
+    if (leader->threads_last)
+        leader->threads_last->thread_next = task;
+    else
+        leader->threads = task;
+    leader->threads_last = task;
+}
+
+static void
+unlink_thread(struct task *task)
+{
+    struct task *leader = task->leader;
+
+    if (task->thread_prev)
+        task->thread_prev->thread_next = task->thread_next;
+    else
+        leader->threads = task->thread_next;
+    if (task->thread_next)
+        task->thread_next->thread_prev = task->thread_prev;
+    else
+        leader->threads_last = task->thread_prev;
+    task->thread_prev = task->thread_next = NULL;
+}
+
+/* The simulated objects of a task, of a new process if it has no leader; NULL:
+ * no memory. */
 static struct task *
-task_create(struct machine *machine, unsigned cpu, uint64_t uid)
+task_create(struct machine *machine, unsigned cpu, uint64_t uid,
+            struct task *leader)
 {
     void *object = slab_alloc(machine, SLAB_TASK);
 
@@ -79,11 +109,11 @@ task_create(struct machine *machine, unsigned cpu, uint64_t uid)
         .uid = uid,
         .object = object,
         .stack = stack,
-        .process_id = machine->task_created_count,
         .start_ns = machine->now_ns,
     };
     machine->task_created_count++;
     link_task(machine, task);
+    link_thread(leader ? leader : task, task);
     gauge_add(machine, GAUGE_task_count, 1);
     charge(machine, CHARGE_task_create, 1);
     return task;
@@ -98,6 +128,7 @@ task_release(struct task *task)
     slab_free(machine, SLAB_TASK, task->object);
     gauge_sub(machine, GAUGE_task_count, 1);
     unlink_task(machine, task);
+    unlink_thread(task);
     task->mm = NULL;
 }
 
@@ -131,7 +162,7 @@ int
 task_start(struct machine *machine, uint64_t uid, unsigned cpu,
            const struct exec_layout *layout, struct task **result)
 {
-    struct task *task = task_create(machine, cpu, uid);
+    struct task *task = task_create(machine, cpu, uid, NULL);
 
     if (!task)
         return -ENOMEM;
@@ -148,7 +179,7 @@ task_start(struct machine *machine, uint64_t uid, unsigned cpu,
 int
 task_fork(struct task *parent, unsigned cpu, struct task **child)
 {
-    struct task *task = task_create(parent->machine, cpu, parent->uid);
+    struct task *task = task_create(parent->machine, cpu, parent->uid, NULL);
 
     if (!task)
         return -ENOMEM;
@@ -164,9 +195,9 @@ task_fork(struct task *parent, unsigned cpu, struct task **child)
 
 /* A task that runs in the parent's address space. */
 static struct task *
-share_mm(struct task *parent, unsigned cpu)
+share_mm(struct task *parent, unsigned cpu, struct task *leader)
 {
-    struct task *task = task_create(parent->machine, cpu, parent->uid);
+    struct task *task = task_create(parent->machine, cpu, parent->uid, leader);
 
     if (!task)
         return NULL;
@@ -178,7 +209,7 @@ share_mm(struct task *parent, unsigned cpu)
 int
 task_vfork(struct task *parent, unsigned cpu, struct task **child)
 {
-    struct task *task = share_mm(parent, cpu);
+    struct task *task = share_mm(parent, cpu, NULL);
 
     if (!task)
         return -ENOMEM;
@@ -190,11 +221,10 @@ task_vfork(struct task *parent, unsigned cpu, struct task **child)
 int
 task_thread(struct task *parent, unsigned cpu, struct task **child)
 {
-    struct task *task = share_mm(parent, cpu);
+    struct task *task = share_mm(parent, cpu, parent->leader);
 
     if (!task)
         return -ENOMEM;
-    task->process_id = parent->process_id;
     *child = task;
     return 0;
 }
@@ -211,12 +241,11 @@ task_exit(struct task *task)
 
 /* Every thread of the process but `except`. */
 static void
-end_threads(struct machine *machine, uint32_t process_id,
-            const struct task *except)
+end_threads(struct task *leader, const struct task *except)
 {
-    for (struct task *task = machine->tasks, *next; task; task = next) {
-        next = task->next;
-        if (task != except && task->process_id == process_id)
+    for (struct task *task = leader->threads, *next; task; task = next) {
+        next = task->thread_next;
+        if (task != except)
             task_exit(task);
     }
 }
@@ -224,7 +253,7 @@ end_threads(struct machine *machine, uint32_t process_id,
 void
 task_exit_group(struct task *task)
 {
-    end_threads(task->machine, task->process_id, NULL);
+    end_threads(task->leader, NULL);
 }
 
 int
@@ -235,7 +264,7 @@ task_exec(struct task *task, const struct exec_layout *layout)
 
     if (!mm)
         return -ENOMEM;
-    end_threads(task->machine, task->process_id, task);
+    end_threads(task->leader, task);
     mm->user_count = 1;
     task->mm = mm;
     task->vfork_parent = NULL;

@@ -107,7 +107,7 @@ is_named_already(const struct replay *replay, const struct task *task)
     for (size_t i = 0; i < replay->trace->tasks->len; i++) {
         const struct task *other = replay->tasks[i];
         if (other && other->oom_killed && other->serial < task->serial &&
-            other->process_id == task->process_id)
+            other->leader == task->leader)
             return true;
     }
     return false;

@@ -112,6 +112,34 @@ START_TEST(ten_thousand_processes_live_at_once)
 }
 END_TEST
 
+/* CPU time of ending many processes that live side by side. */
+static double
+end_processes(enum call_kind how)
+{
+    struct machine *machine = machine_new(64 * GIB);
+    struct task *parent = start_task(machine, 0);
+    double start;
+
+    for (uint32_t i = 0; i < PROCESSES; i++)
+        fork_task(parent, 0);
+    start = measure_now_ns();
+    while (machine->tasks->next)
+        run_call(machine, machine->tasks->next, &(struct call){.kind = how});
+    start = measure_now_ns() - start;
+    machine_destroy(machine);
+    return start;
+}
+
+/* The threads of a process are found without a look at all tasks. */
+START_TEST(a_process_ends_as_fast_as_its_task_however_many_others_live)
+{
+    double alone = end_processes(CALL_EXIT);
+    double group = end_processes(CALL_EXIT_GROUP);
+
+    MUST(group < 3 * alone, "%.0f us, not %.0f us", group / 1e3, alone / 1e3);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -123,6 +151,8 @@ main(void)
     tcase_add_test(tcase, every_16_gib_touched_take_at_most_256_mib);
     tcase_add_test(tcase, a_million_vmas_fit_and_go);
     tcase_add_test(tcase, ten_thousand_processes_live_at_once);
+    tcase_add_test(tcase,
+                   a_process_ends_as_fast_as_its_task_however_many_others_live);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
