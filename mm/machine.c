@@ -151,6 +151,7 @@ machine_create(const struct machine_config *config)
     g_ptr_array_add(machine->families, NULL);
     machine->free_family_ids = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     machine->uids = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    machine->uid_codes = g_hash_table_new(NULL, NULL);
     init_slabs(machine);
     lru_init(machine);
     unevictable_init(machine);
@@ -204,6 +205,7 @@ machine_destroy(struct machine *machine)
     g_ptr_array_free(machine->families, TRUE);
     g_array_free(machine->free_family_ids, TRUE);
     g_array_free(machine->uids, TRUE);
+    g_hash_table_unref(machine->uid_codes);
     put_host_memory(machine);
     g_free(machine);
 }
@@ -220,15 +222,18 @@ machine_run_daemons(struct machine *machine)
 uint16_t
 machine_holder_of(struct machine *machine, uint64_t uid)
 {
-    for (uint32_t i = 0; i < machine->uids->len; i++)
-        if (g_array_index(machine->uids, uint64_t, i) == uid)
-            return (uint16_t)(HOLDER_FIRST_UID + i);
+    gpointer key = GSIZE_TO_POINTER(uid), code;
+
+    if (g_hash_table_lookup_extended(machine->uid_codes, key, NULL, &code))
+        return (uint16_t)GPOINTER_TO_UINT(code);
 
     /* 65533 different uids share what is left: nobody's. */
     if (machine->uids->len >= UINT16_MAX - HOLDER_FIRST_UID)
         return HOLDER_MIXED;
+    code = GUINT_TO_POINTER(HOLDER_FIRST_UID + machine->uids->len);
+    g_hash_table_insert(machine->uid_codes, key, code);
     g_array_append_val(machine->uids, uid);
-    return (uint16_t)(HOLDER_FIRST_UID + machine->uids->len - 1);
+    return (uint16_t)GPOINTER_TO_UINT(code);
 }
 
 enum mm_gauge

@@ -114,6 +114,7 @@ struct machine {
     GPtrArray *families;           // struct anon_family *; [0] is NULL
     GArray *free_family_ids;       // uint32_t
     GArray *uids;                  // uint64_t: holder code - FIRST_UID -> uid
+    GHashTable *uid_codes;         // uid -> holder code
     void *rmap;                    // policy.rmap's own state
     struct vrange *vrange_lru_head, *vrange_lru_tail;
 
