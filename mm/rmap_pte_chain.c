@@ -19,6 +19,10 @@
  * Walks see the mappings and nothing else.  The price is an entry per present
  * PTE, at every fault and fork, in lowmem.
  *
+ * The search costs the simulated kernel a step per entry, which is counted, but
+ * not the host: it remembers which block an entry is in, and blocks are
+ * numbered from the tail, so how many come before is a difference.
+ *
  * Not modelled: the spare block that each CPU keeps.
  */
 #include "mm/machine.h"
@@ -39,7 +43,8 @@ typedef uint64_t chain_t;
 
 struct block {
     struct block *next;
-    uint32_t first;  // lowest used slot
+    uint32_t first;   // lowest used slot
+    uint32_t number;  // of those behind it
     uint64_t entry[];
 };
 
@@ -47,6 +52,8 @@ struct pte_chain {
     chain_t *chains;  // by pfn; reserved address space
     size_t chains_bytes;
     uint32_t slot_count;  // of a block (NRPTE)
+    uint32_t leaf_slots;
+    GPtrArray *homes;  // by leaf id: struct block * per slot of the leaf
 };
 
 static uint64_t
@@ -87,6 +94,30 @@ chain_of(const struct pte_chain *rmap, pfn_t pfn)
     return &rmap->chains[pfn.v];
 }
 
+/* Which block an entry is in, unless it is direct. */
+static struct block **
+home_of(const struct pte_chain *rmap, uint64_t entry)
+{
+    uint32_t leaf = (uint32_t)(entry >> ENTRY_LEAF_SHIFT);
+
+    if (leaf >= rmap->homes->len)
+        g_ptr_array_set_size(rmap->homes, (int)leaf + 1);
+
+    struct block ***home = (struct block ***)&rmap->homes->pdata[leaf];
+
+    if (!*home)
+        *home = g_new(struct block *, rmap->leaf_slots);
+    return &(*home)[entry_index(entry)];
+}
+
+static void
+place(const struct pte_chain *rmap, struct block *block, uint32_t slot,
+      uint64_t entry)
+{
+    block->entry[slot] = entry;
+    *home_of(rmap, entry) = block;
+}
+
 /* A PTE's address is 64 bits wide with 64-bit pointers, and where tables in
  * HighMem make it a physical address under PAE. */
 static uint32_t
@@ -111,6 +142,8 @@ pte_chain_create(struct machine *machine)
                     machine->config.l1_line_bytes,
                     sizeof(struct block) + rmap->slot_count * sizeof(uint64_t));
 
+    rmap->leaf_slots = leaf_entries(machine->arch);
+    rmap->homes = g_ptr_array_new_with_free_func(g_free);
     rmap->chains_bytes = machine->ram_pages * sizeof(chain_t);
     rmap->chains = mmap(NULL, rmap->chains_bytes, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -125,6 +158,7 @@ pte_chain_destroy(struct machine *machine, void *data)
 
     mm_assert(machine->slabs[SLAB_PTE_CHAIN].live_count == 0);
     munmap(rmap->chains, rmap->chains_bytes);
+    g_ptr_array_free(rmap->homes, TRUE);
     g_free(rmap);
 }
 
@@ -165,40 +199,50 @@ chain_add(const struct pte_chain *rmap, chain_t *chain, uint64_t entry,
         struct block *head = head_of(*chain);
 
         if (head)
-            head->entry[--head->first] = entry;
+            place(rmap, head, --head->first, entry);
         else
             *chain = entry;
         return spare;
     }
     if (is_direct(*chain)) {
-        spare->entry[top] = *chain;
-        spare->entry[top - 1] = entry;
-        spare->first = top - 1;
+        place(rmap, spare, top, *chain);
+        spare->first = --top;
     } else {
         spare->next = head_of(*chain);
-        spare->entry[top] = entry;
+        spare->number = spare->next->number + 1;
         spare->first = top;
     }
+    place(rmap, spare, top, entry);
     *chain = (uintptr_t)spare;
     return NULL;
 }
 
-/* The slot of an entry that is in the chain; every one examined counts. */
-static uint64_t *
-chain_find(struct machine *machine, const struct pte_chain *rmap,
-           struct block *head, uint64_t entry)
+/* How many entries a search from the head on examines in the blocks before. */
+static uint64_t
+entries_before(const struct pte_chain *rmap, const struct block *head,
+               const struct block *block)
 {
-    uint64_t visit_count = 0;
-    uint64_t *slot = NULL;
+    if (block == head)
+        return 0;
+    return rmap->slot_count - head->first +
+           (uint64_t)(head->number - block->number - 1) * rmap->slot_count;
+}
 
-    for (struct block *block = head; !slot; block = block->next) {
-        mm_assert(block);  // every mapped PTE is in its page's chain
-        for (uint32_t i = block->first; i < rmap->slot_count && !slot; i++) {
-            visit_count++;
-            if (block->entry[i] == entry)
-                slot = &block->entry[i];
-        }
-    }
+/* The slot of an entry in its block; every one that the kernel's search would
+ * examine counts. */
+static uint32_t
+chain_find(struct machine *machine, const struct pte_chain *rmap,
+           const struct block *head, const struct block *block, uint64_t entry)
+{
+    uint32_t slot = block->first;
+
+    while (slot < rmap->slot_count && block->entry[slot] != entry)
+        slot++;
+    mm_assert(slot < rmap->slot_count);  // every mapped PTE is in its chain
+
+    uint64_t visit_count =
+        entries_before(rmap, head, block) + slot - block->first + 1;
+
     machine->counters.rmap_visit_count += visit_count;
     charge(machine, CHARGE_rmap_walk_step, visit_count);
     return slot;
@@ -216,9 +260,10 @@ chain_remove(struct machine *machine, const struct pte_chain *rmap,
     }
 
     struct block *head = head_of(*chain);
-    uint64_t *slot = chain_find(machine, rmap, head, entry);
+    struct block *block = *home_of(rmap, entry);
+    uint32_t slot = chain_find(machine, rmap, head, block, entry);
 
-    *slot = head->entry[head->first];
+    place(rmap, block, slot, head->entry[head->first]);
     head->entry[head->first] = 0;
     head->first++;
     if (head->first < rmap->slot_count)

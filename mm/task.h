@@ -13,17 +13,18 @@ struct task {
     struct task *prev, *next;  // machine.tasks, order of creation
     uint32_t serial;           // order of creation, from 0
     unsigned cpu;
-    struct mm *mm;              // NULL after exit
-    struct task *vfork_parent;  // parent whose mm it borrows until exec or exit
+    struct mm *mm;             // NULL after exit
+    struct task *vfork_parent; // parent whose mm it borrows until exec or exit
     uint64_t uid;
     bool oom_killed;
-    pfn_t stack;          // kernel stack: first frame
-    void *object;         // slab object: task_struct
-    struct task *leader;  // first task of the process, ended or not
-    struct task *threads, *threads_last;  // a leader's: living, oldest first
+    pfn_t stack;               // kernel stack: first frame
+    void *object;              // slab object: task_struct
+    struct task *leader;       // first task of the process, ended or not
+    struct task *threads;      // a leader's: who lives, oldest first
+    struct task *threads_last;
     struct task *thread_prev, *thread_next;
-    uint64_t start_ns;  // functional clock at creation
-    void *user;         // the driver's
+    uint64_t start_ns;         // functional clock at creation
+    void *user;                // the driver's
 };
 
 /* Layout and limits of a new image; 0 where the preset decides. */
