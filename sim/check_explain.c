@@ -7,6 +7,7 @@
 #include "mm/machine.h"
 #include "mm/pagetable.h"
 #include "sim/dump_private.h"
+#include "traces/legible.h"
 
 #include <inttypes.h>
 
@@ -20,11 +21,7 @@ line_of(const struct replay *replay, const struct vma *vma)
 
     dump_vma(line, replay, vma);
     g_string_truncate(line, line->len - 1);
-    char *text = g_utf8_make_valid(line->str, (gssize)line->len);
-    for (char *p = text; *p; p++)
-        if (g_ascii_iscntrl(*p))
-            *p = '?';
-    return text;
+    return legible(line->str, line->len, LEGIBLE_NONE);
 }
 
 /* The mapping that holds the address, else the next above, else the last. */

@@ -39,6 +39,18 @@ vma_name(const struct replay *replay, const struct vma *vma, size_t *inode)
     return "";
 }
 
+/* As the kernel does, which spells out newlines and nothing else. */
+static void
+append_name(GString *out, const char *name)
+{
+    for (; *name; name++) {
+        if (*name == '\n')
+            g_string_append(out, "\\012");
+        else
+            g_string_append_c(out, *name);
+    }
+}
+
 void
 dump_vma(GString *out, const struct replay *replay, const struct vma *vma)
 {
@@ -55,7 +67,7 @@ dump_vma(GString *out, const struct replay *replay, const struct vma *vma)
     if (*name) {
         while (out->len - line < NAME_COLUMN)
             g_string_append_c(out, ' ');
-        g_string_append(out, name);
+        append_name(out, name);
     }
     g_string_append_c(out, '\n');
 }

@@ -7,6 +7,7 @@
  */
 #include "sim/command.h"
 #include "sim/error.h"
+#include "traces/legible.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -29,6 +30,15 @@ keep_standard_places(void)
             exit(EXIT_FAILURE);
 }
 
+/* Messages name files, which may be called anything. */
+static void
+print_legibly(const char *message)
+{
+    g_autofree char *text = legible_text(message, LEGIBLE_LINES);
+
+    fputs(text, stderr);
+}
+
 /* What is printed and not written by output_write(), such as help. */
 static bool
 is_printed(GError **error)
@@ -46,6 +56,7 @@ main(int argc, char **argv)
 
     (void)argc;
     keep_standard_places();
+    g_set_printerr_handler(print_legibly);
     if (command_run(argv, &error) && is_printed(&error))
         return EXIT_SUCCESS;
     g_printerr("vmsim: %s\n", error->message);

@@ -23,6 +23,7 @@
 #include "sim/error.h"
 #include "sim/output.h"
 #include "traces/import.h"
+#include "traces/legible.h"
 #include "traces/trace.h"
 #include "traces/trace_copy.h"
 #include "traces/trace_info.h"
@@ -339,17 +340,9 @@ choose_tool(const struct record_wishes *wishes, GError **error)
 static char *
 command_text(const struct record_wishes *wishes)
 {
-    GString *text = g_string_new(NULL);
+    g_autofree char *text = g_strjoinv(" ", wishes->command);
 
-    for (char **word = wishes->command; *word; word++)
-        g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", *word);
-    g_string_truncate(text, MIN(text->len, 1000));
-    for (char *p = text->str; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = ' ';
-    g_autofree char *valid = g_utf8_make_valid(text->str, -1);
-    g_string_assign(text, valid);
-    return g_string_free(text, FALSE);
+    return legible(text, MIN(strlen(text), 1000), LEGIBLE_NONE);
 }
 
 static bool

@@ -145,7 +145,6 @@ mmap_flags(const struct trace_event *event)
     return result;
 }
 
-/* Mappings that the kernel makes for itself have names in brackets. */
 /* Mappings of the kernel's own pages, which are files with names in brackets:
  * the code is ordinary pages, its data are not. */
 static uint32_t

@@ -7,6 +7,7 @@
 #include "mm/task.h"
 #include "sim/check.h"
 #include "sim/prices.h"
+#include "traces/legible.h"
 
 static json_t *
 integer(uint64_t value)
@@ -20,12 +21,13 @@ trace_json(const struct trace *trace)
 {
     static const char *const touches[] = {"accesses", "faults", "filtered"};
     g_autofree char *base = g_path_get_basename(trace->path);
+    g_autofree char *path = legible_text(
+        g_path_is_absolute(trace->path) ? base : trace->path, LEGIBLE_ALL);
 
-    return json_pack(
-        "{s:s, s:s, s:s, s:I, s:s}", "path",
-        g_path_is_absolute(trace->path) ? base : trace->path, "sha256",
-        trace->sha256, "content_sha256", trace->content_sha256, "event_count",
-        (json_int_t)trace->event_count, "touches", touches[trace->touches]);
+    return json_pack("{s:s, s:s, s:s, s:I, s:s}", "path", path, "sha256",
+                     trace->sha256, "content_sha256", trace->content_sha256,
+                     "event_count", (json_int_t)trace->event_count, "touches",
+                     touches[trace->touches]);
 }
 
 static json_t *
@@ -92,7 +94,9 @@ marks_json(const struct replay *replay, uint64_t elapsed_ns)
         uint64_t count = replay->mark_counts[i];
         if (count == UINT64_MAX)
             continue;
-        json_object_set_new(object, trace_string(replay->trace, i),
+        g_autofree char *name =
+            legible_text(trace_string(replay->trace, i), LEGIBLE_ALL);
+        json_object_set_new(object, name,
                             json_pack("{s:I, s:o}", "count", (json_int_t)count,
                                       "per_second",
                                       rate_json(count, elapsed_ns)));

@@ -14,6 +14,7 @@
 #include "sim/output.h"
 #include "sim/result.h"
 #include "sim/room.h"
+#include "traces/legible.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -46,7 +47,8 @@ sweep_dry_run(const struct sweep *sweep, GString *out, GError **error)
         return false;
     for (; made < cells.count && cell_make(&cell, &cells, made, error);
          made++) {
-        g_string_append(out, cell.trace->path);
+        g_autofree char *path = legible_text(cell.trace->path, LEGIBLE_NONE);
+        g_string_append(out, path);
         cell_append_choices(out, &cells, made);
         if (cell.setup.refusal)
             g_string_append_printf(out, " refused: %s", cell.setup.refusal);

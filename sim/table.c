@@ -7,6 +7,8 @@
  */
 #include "sim/table.h"
 
+#include "traces/legible.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <string.h>
@@ -41,12 +43,13 @@ append_setup(GString *out, const json_t *result)
 {
     const json_t *trace = json_object_get(result, "trace");
     const json_t *config = json_object_get(result, "config");
+    g_autofree char *path = legible_text(
+        json_string_value(json_object_get(trace, "path")), LEGIBLE_NONE);
     const char *key;
     json_t *value;
 
     g_string_append_printf(
-        out, "%s: %" PRIu64 " events (%s) under %s on %s\n",
-        json_string_value(json_object_get(trace, "path")),
+        out, "%s: %" PRIu64 " events (%s) under %s on %s\n", path,
         number_of(trace, "event_count"),
         json_string_value(json_object_get(trace, "touches")),
         json_string_value(json_object_get(config, "kernel")),
@@ -135,7 +138,8 @@ append_marks(GString *out, const json_t *result)
                            NUMBER_COLUMNS, "count", NUMBER_COLUMNS,
                            "per second");
     json_object_foreach (marks, key, value) {
-        g_string_append_printf(out, "%-*s", NAME_COLUMNS, key);
+        g_autofree char *name = legible_text(key, LEGIBLE_NONE);
+        g_string_append_printf(out, "%-*s", NAME_COLUMNS, name);
         append_grouped(out, number_of(value, "count"));
         g_string_append_printf(
             out, "%*.1f\n", NUMBER_COLUMNS,

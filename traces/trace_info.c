@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "traces/legible.h"
 #include "traces/trace_format.h"
 
 enum { PAGE = 4096 };
@@ -90,6 +91,14 @@ print_count(GString *out, const char *what, uint64_t count)
     g_string_append_printf(out, "%-16s %12" G_GUINT64_FORMAT "\n", what, count);
 }
 
+/* A word of the file. */
+static void
+print_word(GString *out, const char *what, const char *word)
+{
+    g_autofree char *shown = legible_text(word, LEGIBLE_NONE);
+    g_string_append_printf(out, "%s %s\n", what, shown);
+}
+
 static void
 print_touches(GString *out, const struct trace *trace)
 {
@@ -98,15 +107,15 @@ print_touches(GString *out, const struct trace *trace)
         g_string_append(out, "touches          every page touched\n");
         break;
     case TRACE_TOUCHES_FAULTS:
-        g_string_append_printf(out, "touches          that faulted on %s\n",
-                               trace->touches_kernel);
+        print_word(out, "touches          that faulted on",
+                   trace->touches_kernel);
         break;
     case TRACE_TOUCHES_FILTERED:
         g_string_append(out, "touches          filtered\n");
         break;
     }
     if (trace->rewrite)
-        g_string_append_printf(out, "rewritten        %s\n", trace->rewrite);
+        print_word(out, "rewritten       ", trace->rewrite);
 }
 
 static void
@@ -149,7 +158,7 @@ trace_info_print(const struct trace *trace, GString *out, GError **error)
     struct trace_info info;
     if (!trace_info_compute(trace, &info, error))
         return false;
-    g_string_append_printf(out, "trace            %s\n", trace->path);
+    print_word(out, "trace           ", trace->path);
     g_string_append_printf(out, "sha256           %s\n", trace->sha256);
     if (!g_str_equal(trace->sha256, trace->content_sha256))
         g_string_append_printf(out, "sha256 of text   %s\n",

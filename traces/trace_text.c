@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include "traces/legible.h"
+
 enum { QUOTED_BYTES_MAX = 40 };
 
 G_DEFINE_QUARK(trace - error - quark, trace_error)
@@ -13,21 +15,12 @@ G_DEFINE_QUARK(trace - error - quark, trace_error)
 char *
 trace_text_quote(const char *bytes, size_t length)
 {
-    g_autoptr(GString) quoted = g_string_new("\"");
     size_t shown = MIN(length, QUOTED_BYTES_MAX);
     while (shown < length && shown > 0 &&
            ((unsigned char)bytes[shown] & 0xc0) == 0x80)
         shown--;  // never cut a character in two
-    bool is_utf8 = g_utf8_validate_len(bytes, shown, NULL);
-    for (size_t i = 0; i < shown; i++) {
-        unsigned char byte = (unsigned char)bytes[i];
-        if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !is_utf8))
-            g_string_append_printf(quoted, "\\x%02x", byte);
-        else
-            g_string_append_c(quoted, bytes[i]);
-    }
-    g_string_append(quoted, shown < length ? "...\"" : "\"");
-    return g_string_free(g_steal_pointer(&quoted), FALSE);
+    g_autofree char *text = legible(bytes, shown, LEGIBLE_NONE);
+    return g_strconcat("\"", text, shown < length ? "...\"" : "\"", NULL);
 }
 
 size_t

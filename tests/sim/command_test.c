@@ -83,10 +83,10 @@ static const struct {
     {{"replay", "t", "--ram", "12x"},
      2,
      "expected a size of whole pages such as 512M for --ram, found \"12x\""},
-    {{"replay", "t", "--ram", "4M"}, 2, "bytes of RAM are too few"},
+    {{"replay", "t", "--ram", "4M"}, 2, "of so little RAM"},
     {{"replay", "t", "--machine", "i386", "--ram", "64G"},
      2,
-     "more than i386 can address"},
+     "i386 addresses no more than 4G of RAM"},
     {{"replay", "t", "--cpus", "0"},
      2,
      "expected a number from 1 to 64 for --cpus, found \"0\""},
@@ -98,6 +98,9 @@ static const struct {
      2,
      "unknown sysctl \"vm.max_map_cuont\"; the nearest known one is "
      "\"vm.max_map_count\""},
+    {{"replay", "t", "--sysctl", "vm.swappiness=60"},
+     2,
+     "vm.swappiness is not built yet"},
     {{"replay", "t", "--knob", "l1_line_bytes=48"},
      2,
      "expected a power of two from 32 to 1024 for l1_line_bytes"},
@@ -144,6 +147,17 @@ START_TEST(a_wrong_command_line_gets_one_sentence_and_a_status)
     ck_assert(g_str_has_prefix(outcome.err, "vmsim: "));
     ck_assert_str_eq(outcome.out, "");
     ck_assert_ptr_null(strchr(outcome.err, '\033'));
+    outcome_clear(&outcome);
+}
+END_TEST
+
+START_TEST(a_message_sends_nothing_to_a_terminal_but_text)
+{
+    struct outcome outcome =
+        run_vmsim("replay", "\x1b[2Jä\xff", "--kernel", "6.18", NULL);
+
+    ck_assert_str_eq(outcome.err,
+                     "vmsim: \\x1b[2Jä\\xff: No such file or directory\n");
     outcome_clear(&outcome);
 }
 END_TEST
@@ -304,6 +318,7 @@ main(void)
     tcase_add_loop_test(tcase,
                         a_wrong_command_line_gets_one_sentence_and_a_status, 0,
                         G_N_ELEMENTS(wrong));
+    tcase_add_test(tcase, a_message_sends_nothing_to_a_terminal_but_text);
     tcase_add_test(tcase, every_command_has_help);
     tcase_add_test(tcase, the_program_says_its_version_and_its_commands);
     tcase_add_test(tcase, an_output_that_takes_nothing_is_an_error);

@@ -659,6 +659,38 @@ START_TEST(a_dump_adds_no_sample_to_the_timeline)
 }
 END_TEST
 
+START_TEST(a_name_of_any_bytes_is_in_the_result)
+{
+    static const char name[] = "t\xff\x1b\n";
+    static const char text[] = "#vmtrace 1\n"
+                               "1 start\n"
+                               "1 mark %ff%1b[1m%0a\n"
+                               "1 mmap A 4K rw- file=%ff%0aname\n"
+                               "1 r A 4K = zero\n";
+
+    write_file(name, text);
+    json_t *result = replay_result(name, NULL);
+    struct outcome compared = run_vmsim("replay", name, "--check", NULL);
+    struct outcome dumped = run_vmsim("replay", name, "--dump=maps", NULL);
+    const json_t *trace = json_object_get(result, "trace");
+
+    ck_assert_str_eq(json_string_value(json_object_get(trace, "path")),
+                     "t\\xff\x1b\n");
+    ck_assert_ptr_nonnull(
+        json_object_get(json_object_get(result, "marks"), "\\xff\x1b[1m\n"));
+    ck_assert_int_eq(compared.status, 1);
+    ck_assert_msg(strstr(compared.out, "t\\xff\\x1b\\x0a: 4 events") &&
+                      strstr(compared.out, "\\xff\\x1b[1m\\x0a  "),
+                  "%s", compared.out);
+    ck_assert_msg(strstr(compared.out, " \\xff\\012name\n"), "%s",
+                  compared.out);
+    ck_assert_msg(strstr(dumped.out, " \xff\\012name\n"), "%s", dumped.out);
+    json_decref(result);
+    outcome_clear(&compared);
+    outcome_clear(&dumped);
+}
+END_TEST
+
 /* Sizes that overflow when they are rounded up to pages. */
 START_TEST(nothing_is_too_large_for_a_hog_or_a_file)
 {
@@ -717,6 +749,7 @@ main(void)
     tcase_add_test(tcase, slabinfo_has_the_columns_of_the_kernel);
     tcase_add_test(tcase, a_dump_of_a_task_is_that_of_any_thread_that_lives);
     tcase_add_test(tcase, a_dump_adds_no_sample_to_the_timeline);
+    tcase_add_test(tcase, a_name_of_any_bytes_is_in_the_result);
     tcase_add_test(tcase, nothing_is_too_large_for_a_hog_or_a_file);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
