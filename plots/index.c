@@ -121,8 +121,7 @@ append_refused(GString *index, const struct words *words,
 
     for (unsigned i = 0; i < runs->refused->len; i++) {
         const struct plot_run *run = runs->refused->pdata[i];
-        g_autofree char *line = g_strdup_printf("line %u", run->line);
-        append(items, words, words->item, line,
+        append(items, words, words->item, run->label,
                json_string_value(json_object_get(run->root, "refused")));
     }
     append_list(index, words, "Refused combinations", items);

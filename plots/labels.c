@@ -152,12 +152,12 @@ trace_stem(const char *path)
 
 /* Two paths may share a stem; then each is its whole path. */
 static char *
-trace_name(const struct plot_runs *runs, const char *path)
+trace_name(const GPtrArray *all, const char *path)
 {
     g_autofree char *stem = trace_stem(path);
 
-    for (unsigned i = 0; i < runs->runs->len; i++) {
-        const char *other = trace_path(plot_run_at(runs, i));
+    for (unsigned i = 0; i < all->len; i++) {
+        const char *other = trace_path(all->pdata[i]);
         g_autofree char *other_stem = trace_stem(other);
         if (strcmp(stem, other_stem) == 0 && strcmp(path, other) != 0)
             return plot_shorten(path, TRACE_CHARACTERS);
@@ -166,19 +166,19 @@ trace_name(const struct plot_runs *runs, const char *path)
 }
 
 static void
-name_traces(struct plot_runs *runs)
+name_traces(struct plot_runs *runs, const GPtrArray *all)
 {
     g_autoptr(GPtrArray) paths = g_ptr_array_new();
     guint index;
 
-    for (unsigned i = 0; i < runs->runs->len; i++) {
-        struct plot_run *run = plot_run_at(runs, i);
+    for (unsigned i = 0; i < all->len; i++) {
+        struct plot_run *run = all->pdata[i];
         const char *path = trace_path(run);
         if (!g_ptr_array_find_with_equal_func(paths, path, g_str_equal,
                                               &index)) {
             index = paths->len;
             g_ptr_array_add(paths, (char *)path);
-            g_ptr_array_add(runs->traces, trace_name(runs, path));
+            g_ptr_array_add(runs->traces, trace_name(all, path));
         }
         run->trace_index = index;
         run->trace = runs->traces->pdata[index];
@@ -228,13 +228,14 @@ belongs(size_t dimension, const char *name)
 
 /* Whether two runs with the same trace and setup differ in the setting. */
 static bool
-tells_apart(const struct plot_runs *runs, const char *name)
+tells_apart(const struct plot_runs *runs, const GPtrArray *all,
+            const char *name)
 {
     g_autoptr(GHashTable) seen =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-    for (unsigned i = 0; i < runs->runs->len; i++) {
-        const struct plot_run *run = plot_run_at(runs, i);
+    for (unsigned i = 0; i < all->len; i++) {
+        const struct plot_run *run = all->pdata[i];
         const char *value = plot_run_setting(runs, run, name);
         const char *text = value ? value : "";
         g_autofree char *key =
@@ -249,10 +250,11 @@ tells_apart(const struct plot_runs *runs, const char *name)
 }
 
 static void
-append_setting(struct plot_runs *runs, size_t dimension, const char *name)
+append_setting(const struct plot_runs *runs, const GPtrArray *all,
+               size_t dimension, const char *name)
 {
-    for (unsigned i = 0; i < runs->runs->len; i++) {
-        struct plot_run *run = plot_run_at(runs, i);
+    for (unsigned i = 0; i < all->len; i++) {
+        struct plot_run *run = all->pdata[i];
         g_autofree char *text =
             setting_text(dimension, name, plot_run_setting(runs, run, name));
         g_autofree char *before = run->setup;
@@ -262,28 +264,28 @@ append_setting(struct plot_runs *runs, size_t dimension, const char *name)
 }
 
 static void
-choose_settings(struct plot_runs *runs)
+choose_settings(const struct plot_runs *runs, const GPtrArray *all)
 {
-    for (unsigned i = 0; i < runs->runs->len; i++)
-        plot_run_at(runs, i)->setup = g_strdup("");
+    for (unsigned i = 0; i < all->len; i++)
+        ((struct plot_run *)all->pdata[i])->setup = g_strdup("");
     for (size_t dimension = 0; dimension < G_N_ELEMENTS(dimensions);
          dimension++)
         for (unsigned i = 0; i < runs->settings->len; i++) {
             const char *name = runs->settings->pdata[i];
-            if (belongs(dimension, name) && tells_apart(runs, name))
-                append_setting(runs, dimension, name);
+            if (belongs(dimension, name) && tells_apart(runs, all, name))
+                append_setting(runs, all, dimension, name);
         }
 }
 
 /* Runs that are equal in everything are numbered. */
 static void
-number_twins(struct plot_runs *runs)
+number_twins(const GPtrArray *all)
 {
     g_autoptr(GHashTable) seen =
         g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
-    for (unsigned i = 0; i < runs->runs->len; i++) {
-        struct plot_run *run = plot_run_at(runs, i);
+    for (unsigned i = 0; i < all->len; i++) {
+        struct plot_run *run = all->pdata[i];
         char *key = g_strdup_printf("%u %s", run->trace_index, run->setup);
         guint count = GPOINTER_TO_UINT(g_hash_table_lookup(seen, key)) + 1;
         g_hash_table_insert(seen, key, GUINT_TO_POINTER(count));
@@ -296,12 +298,12 @@ number_twins(struct plot_runs *runs)
 }
 
 static void
-join_labels(struct plot_runs *runs)
+join_labels(const struct plot_runs *runs, const GPtrArray *all)
 {
     bool has_traces = runs->traces->len > 1;
 
-    for (unsigned i = 0; i < runs->runs->len; i++) {
-        struct plot_run *run = plot_run_at(runs, i);
+    for (unsigned i = 0; i < all->len; i++) {
+        struct plot_run *run = all->pdata[i];
         if (!*run->setup)
             run->label = g_strdup(run->trace);
         else if (has_traces)
@@ -352,12 +354,16 @@ common_text(const struct plot_runs *runs)
 void
 plot_runs_label(struct plot_runs *runs)
 {
-    g_ptr_array_foreach(runs->runs, flatten_run, runs);
-    g_ptr_array_foreach(runs->refused, flatten_run, runs);
-    name_traces(runs);
+    g_autoptr(GPtrArray) all = g_ptr_array_new();
+
+    g_ptr_array_extend(all, runs->runs, NULL, NULL);
+    g_ptr_array_extend(all, runs->refused, NULL, NULL);
+    g_ptr_array_foreach(all, flatten_run, runs);
+    name_traces(runs, all);
     g_ptr_array_sort(runs->runs, compare_runs);
-    choose_settings(runs);
-    number_twins(runs);
-    join_labels(runs);
+    g_ptr_array_sort(runs->refused, compare_runs);
+    choose_settings(runs, all);
+    number_twins(all);
+    join_labels(runs, all);
     runs->common = runs->runs->len > 0 ? common_text(runs) : g_strdup("");
 }

@@ -128,7 +128,7 @@ append_refused(GString *out, const struct plot_runs *runs)
         const struct plot_run *run = runs->refused->pdata[i];
 
         g_string_append_printf(
-            out, "refused: %s\n",
+            out, "%s: refused: %s\n", run->label,
             json_string_value(json_object_get(run->root, "refused")));
     }
 }

@@ -5,6 +5,7 @@
 
 #include "sim/error.h"
 #include "sim/json_file.h"
+#include "traces/legible.h"
 
 #include <string.h>
 
@@ -126,10 +127,22 @@ read_chain(struct chain *chain, const char *path, GError **error)
     g_checksum_update(chain->digest, (const guchar *)file.text, -1);
     bool ok = base_of(chain, &file, &base, error) &&
               (!base || read_chain(chain, base, error));
+    g_clear_pointer(&chain->labels->name, g_free);  // the base's own
     json_object_foreach (file.root, key, value)
         ok = ok && read_member(chain, &file, key, value, error);
     json_file_clear(&file);
     return ok;
+}
+
+/* What a file is called that has no name in it. */
+static char *
+name_of(const char *path)
+{
+    g_autofree char *base = g_path_get_basename(path);
+
+    if (g_str_has_suffix(base, ".json"))
+        base[strlen(base) - strlen(".json")] = '\0';
+    return legible_text(base, LEGIBLE_ALL);
 }
 
 bool
@@ -154,7 +167,7 @@ catalog_file_read(const char *data_dir, const struct catalog_kind *kind,
                         "%s it is based on, found none",
                         path, missing, kind->file_noun);
     if (!labels->name)
-        labels->name = g_path_get_basename(spec);
+        labels->name = name_of(path);
     if (!labels->summary)
         labels->summary = g_strdup("");
     labels->digest = g_strdup(g_checksum_get_string(digest));

@@ -11,6 +11,3 @@
 /* A sentence on stderr for every swept axis on which nothing in the trace
  * depends. */
 void idle_axes_warn(const struct trace *trace, const GArray *axes);
-
-/* What an axis acts on, if the trace has none of it, else NULL. */
-const char *idle_axis_needs(const struct trace *trace, const char *axis);

@@ -52,6 +52,9 @@ fail_unknown(enum setting_kind kind, const char *name, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
 
+    if (kind == SETTING_SYSCTL && strcmp(name, "vm.swappiness") == 0)
+        return sim_fail(error, SIM_ERROR_USAGE,
+                        "vm.swappiness is not built yet: there is no swap");
     for (const struct setting *set = table_of(kind); set->name; set++)
         g_ptr_array_add(names, (char *)set->name);
     g_ptr_array_add(names, NULL);

@@ -211,26 +211,24 @@ reserved_bytes(const struct setup *setup)
            bytes_to_pages(config->ram_bytes) * sizes->page;
 }
 
-static bool
-check_ram(const struct setup *setup, GError **error)
+/* Why there cannot be so much RAM, or NULL: it depends on machine and kernel.
+ */
+static const char *
+ram_refusal(const struct setup *setup)
 {
+    const uint64_t gib = UINT64_C(1) << 30;
+    uint64_t bytes = setup->config.ram_bytes;
     const struct arch *arch = setup->config.arch;
-    uint64_t least = reserved_bytes(setup) + RAM_SPARE_BYTES;
-    uint64_t most = UINT64_C(1) << (arch->is_64bit           ? 43
-                                    : arch->level_count == 2 ? 32
-                                                             : 36);
 
-    if (setup->config.ram_bytes < least)
-        return sim_fail(error, SIM_ERROR_USAGE,
-                        "%" PRIu64 " bytes of RAM are too few: the kernel "
-                        "image and the frame records leave less than 1M",
-                        setup->config.ram_bytes);
-    if (setup->config.ram_bytes > most)
-        return sim_fail(error, SIM_ERROR_USAGE,
-                        "%" PRIu64 " bytes of RAM are more than %s can "
-                        "address (%" PRIu64 ")",
-                        setup->config.ram_bytes, arch->name, most);
-    return true;
+    if (bytes < reserved_bytes(setup) + RAM_SPARE_BYTES)
+        return "of so little RAM the kernel image and the frame records leave "
+               "less than 1M";
+    if (arch->is_64bit)
+        return bytes > 8192 * gib ? "no more than 8T of RAM is modelled" : NULL;
+    if (arch->level_count == 2)
+        return bytes > 4 * gib ? "i386 addresses no more than 4G of RAM" : NULL;
+    return bytes > 64 * gib ? "i386-pae addresses no more than 64G of RAM"
+                            : NULL;
 }
 
 static const char *
@@ -322,9 +320,9 @@ setup_create(struct setup *setup, struct catalog *catalog,
             return false;
     if (setup->config.highpte && !machine->arch->is_64bit)
         setup->config.kernel.sizes32.page = kernel->page_highpte[0];
-    if (!check_ram(setup, error))
-        return false;
-    setup->refusal = find_refusal(setup);
+    setup->refusal = ram_refusal(setup);
+    if (!setup->refusal)
+        setup->refusal = find_refusal(setup);
     return setup->refusal || check_built(setup, error);
 }
 

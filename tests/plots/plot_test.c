@@ -161,7 +161,7 @@ START_TEST(a_refused_run_and_a_lower_bound_are_in_the_index)
 
     g_autofree char *index = content("out/index.md");
     ck_assert_ptr_nonnull(strstr(index, "4 runs of 2 traces"));
-    ck_assert_ptr_nonnull(strstr(index, "line 3: thp=always needs"));
+    ck_assert_ptr_nonnull(strstr(index, ": thp=always needs"));
     ck_assert_ptr_nonnull(strstr(index, "event 5: reclaim took"));
     ck_assert_ptr_nonnull(strstr(index, "![clear_page](clear_page.svg)"));
     g_autofree char *html = content("out/index.html");

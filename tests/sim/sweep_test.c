@@ -175,6 +175,30 @@ START_TEST(a_refused_combination_is_a_line_that_says_why)
 }
 END_TEST
 
+START_TEST(ram_that_a_machine_cannot_have_is_refused)
+{
+    struct outcome outcome =
+        run_vmsim("sweep", "a", "--kernel=2.6.22", "--machine=i386,x86-64",
+                  "--ram=1M,8G", "--format=table", "-o", "r.jsonl", NULL);
+    g_autofree char *text = read_file("r.jsonl");
+    static const int is_refused[] = {1, 1, 1, 0};
+
+    ck_assert_int_eq(outcome.status, 0);
+    for (size_t i = 0; i < G_N_ELEMENTS(is_refused); i++) {
+        json_t *line = line_at(text, i);
+        ck_assert_int_eq(json_object_get(line, "refused") != NULL,
+                         is_refused[i]);
+        json_decref(line);
+    }
+    ck_assert_ptr_nonnull(
+        strstr(outcome.out, "i386, 8 GiB RAM: refused: i386 addresses no more "
+                            "than 4G of RAM\n"));
+    ck_assert_ptr_nonnull(
+        strstr(outcome.out, "x86-64, 1 MiB RAM: refused: of so little RAM"));
+    outcome_clear(&outcome);
+}
+END_TEST
+
 START_TEST(a_dry_run_prints_the_cells_and_writes_nothing)
 {
     struct outcome outcome =
@@ -205,6 +229,28 @@ START_TEST(an_axis_that_cannot_act_is_told)
                "the axis guard cannot act on a, which has no guard events"));
     ck_assert_ptr_null(strstr(outcome.err, "the axis purge cannot act on a"));
     outcome_clear(&outcome);
+}
+END_TEST
+
+/* Pages are brought in by calls, too. */
+START_TEST(an_axis_that_a_populating_call_asks_can_act)
+{
+    static const char *const calls[] = {
+        "1 mmap A 4K rw- anon populate\n", "1 mlock stack-4K 4K\n",
+        "1 mmap A 4K rw- anon\n1 madvise A 4K populate-write\n"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(calls); i++) {
+        g_autofree char *text =
+            g_strconcat("#vmtrace 1\n1 start\n", calls[i], NULL);
+        write_file("b", text);
+        struct outcome outcome = run_vmsim(
+            "sweep", "b", "--kernel=2.6.22", "--policy=clear=on-alloc,never",
+            "--policy=zero-page=none,refcounted", "--policy=cow=mapcount",
+            "--policy=rmap=anon-vma", NULL);
+        ck_assert_msg(!strstr(outcome.err, "cannot act"), "%s: %s", calls[i],
+                      outcome.err);
+        outcome_clear(&outcome);
+    }
 }
 END_TEST
 
@@ -240,10 +286,12 @@ main(void)
         tcase, the_form_of_a_trace_and_the_number_of_threads_change_no_result);
     tcase_add_test(tcase, a_line_is_what_replay_says);
     tcase_add_test(tcase, a_refused_combination_is_a_line_that_says_why);
+    tcase_add_test(tcase, ram_that_a_machine_cannot_have_is_refused);
     tcase_add_test(tcase, a_dry_run_prints_the_cells_and_writes_nothing);
     tcase_add_test(tcase, an_axis_that_cannot_act_is_told);
     tcase_add_test(tcase,
                    a_mismatch_in_any_run_is_status_1_and_the_results_are_there);
+    tcase_add_test(tcase, an_axis_that_a_populating_call_asks_can_act);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
