@@ -9,9 +9,11 @@
  *   shmem          zeroed at first use
  *
  * A page is found through chunks of 512 page numbers, so a sparse terabyte
- * file costs a directory and what is used.
+ * file costs a directory and what is used.  Far behind, where a directory would
+ * be larger than what is found through it, chunks are in a tree.
  *
- * Not modelled: write-back (a dirty page stays), holes, truncation.
+ * Not modelled: write-back (a dirty page stays), holes, truncation, what lies
+ * behind 4 PiB.
  */
 #include "mm/file.h"
 
@@ -22,7 +24,10 @@
 #include "mm/page_alloc.h"
 #include "mm/readahead.h"
 
-#define CHUNK_PAGES 512
+#define CHUNK_PAGES     512
+#define NEAR_CHUNKS_MAX (UINT64_C(1) << 20)
+/* Pages have numbers of 40 bits. */
+#define FILE_BYTES_MAX (UINT64_C(1) << 52)
 
 /* What a slot holds besides frame number + 1. */
 #define SLOT_UNUSED 0  // no frame yet: as the file was at the start
@@ -39,7 +44,7 @@ file_create(struct machine *machine, uint64_t size_bytes, bool is_shmem,
 
     file->machine = machine;
     file->id = machine->files->len;
-    file->size_bytes = MIN(size_bytes, INT64_MAX);  // an offset is an loff_t
+    file->size_bytes = MIN(size_bytes, FILE_BYTES_MAX);
     file->is_shmem = is_shmem;
     file->is_cold = is_cold;
     g_ptr_array_add(machine->files, file);
@@ -63,13 +68,21 @@ file_put(struct file *file)
 }
 
 static uint32_t *
+far_chunk(const struct file *file, uint64_t chunk)
+{
+    return file->far_chunks
+               ? g_tree_lookup(file->far_chunks, GSIZE_TO_POINTER(chunk))
+               : NULL;
+}
+
+static uint32_t *
 slot_of(const struct file *file, uint64_t index)
 {
     uint64_t chunk = index / CHUNK_PAGES;
+    uint32_t *slots = chunk < file->chunk_count ? file->chunks[chunk]
+                                                : far_chunk(file, chunk);
 
-    if (chunk >= file->chunk_count || !file->chunks[chunk])
-        return NULL;
-    return &file->chunks[chunk][index % CHUNK_PAGES];
+    return slots ? &slots[index % CHUNK_PAGES] : NULL;
 }
 
 static bool
@@ -84,13 +97,38 @@ slot_has_frame(uint32_t slot)
     return slot != SLOT_UNUSED && !slot_is_gone(slot);
 }
 
+static gint
+compare_chunks(gconstpointer a, gconstpointer b)
+{
+    size_t left = GPOINTER_TO_SIZE(a), right = GPOINTER_TO_SIZE(b);
+
+    return left < right ? -1 : left > right;
+}
+
+static uint32_t *
+far_chunk_alloc(struct file *file, uint64_t chunk)
+{
+    uint32_t *slots = far_chunk(file, chunk);
+
+    if (slots)
+        return slots;
+    if (!file->far_chunks)
+        file->far_chunks = g_tree_new(compare_chunks);
+    slots = g_new0(uint32_t, CHUNK_PAGES);
+    g_tree_insert(file->far_chunks, GSIZE_TO_POINTER(chunk), slots);
+    return slots;
+}
+
 static uint32_t *
 slot_alloc(struct file *file, uint64_t index)
 {
     uint64_t chunk = index / CHUNK_PAGES;
 
+    if (chunk >= NEAR_CHUNKS_MAX)
+        return &far_chunk_alloc(file, chunk)[index % CHUNK_PAGES];
     if (chunk >= file->chunk_count) {
-        uint64_t count = MAX(chunk + 1, 2 * file->chunk_count);
+        uint64_t count =
+            MIN(MAX(chunk + 1, 2 * file->chunk_count), NEAR_CHUNKS_MAX);
 
         file->chunks = g_renew(uint32_t *, file->chunks, count);
         for (uint64_t i = file->chunk_count; i < count; i++)
@@ -365,19 +403,55 @@ file_split_folio(struct machine *machine, struct page *head)
     }
 }
 
+typedef void (*chunk_visit)(struct file *file, uint64_t chunk, uint32_t *slots,
+                            void *data);
+
+/* All chunks, upwards. */
+static void
+visit_chunks(struct file *file, chunk_visit visit, void *data)
+{
+    for (uint64_t chunk = 0; chunk < file->chunk_count; chunk++)
+        if (file->chunks[chunk])
+            visit(file, chunk, file->chunks[chunk], data);
+    for (GTreeNode *node =
+             file->far_chunks ? g_tree_node_first(file->far_chunks) : NULL;
+         node; node = g_tree_node_next(node))
+        visit(file, GPOINTER_TO_SIZE(g_tree_node_key(node)),
+              g_tree_node_value(node), data);
+}
+
+static void
+empty_chunk(struct file *file, uint64_t chunk, uint32_t *slots, void *data)
+{
+    struct machine *machine = file->machine;
+
+    (void)chunk;
+    (void)data;
+    for (unsigned i = 0; i < CHUNK_PAGES; i++)
+        if (slot_has_frame(slots[i]))
+            file_drop_folio(machine, machine->cpu,
+                            &machine->pages[slots[i] - 1]);
+}
+
+static void
+free_chunk(struct file *file, uint64_t chunk, uint32_t *slots, void *data)
+{
+    (void)file;
+    (void)chunk;
+    (void)data;
+    g_free(slots);
+}
+
 void
 file_destroy(struct file *file)
 {
     struct machine *machine = file->machine;
 
     mm_assert(file->vma_count == 0);
-    for (uint64_t chunk = 0; chunk < file->chunk_count; chunk++) {
-        for (unsigned i = 0; file->chunks[chunk] && i < CHUNK_PAGES; i++)
-            if (slot_has_frame(file->chunks[chunk][i]))
-                file_drop_folio(machine, machine->cpu,
-                                &machine->pages[file->chunks[chunk][i] - 1]);
-        g_free(file->chunks[chunk]);
-    }
+    visit_chunks(file, empty_chunk, NULL);
+    visit_chunks(file, free_chunk, NULL);
+    if (file->far_chunks)
+        g_tree_destroy(file->far_chunks);
     mm_assert(machine->committed_pages >= file->accounted_pages);
     machine->committed_pages -= file->accounted_pages;
     machine->files->pdata[file->id] = NULL;
@@ -400,24 +474,29 @@ validate_folio(const struct page *page)
 }
 
 static void
-validate_pages(struct machine *machine, const struct file *file)
+validate_chunk(struct file *file, uint64_t chunk, uint32_t *slots, void *data)
+{
+    uint64_t *cached_pages = data;
+
+    for (unsigned i = 0; i < CHUNK_PAGES; i++) {
+        if (!slot_has_frame(slots[i]))
+            continue;
+        const struct page *page = &file->machine->pages[slots[i] - 1];
+
+        mm_invariant(F1, page_state(page) == PAGE_FILE);
+        mm_invariant(F1, page->home == file->id);
+        mm_invariant(F1, page->index == chunk * CHUNK_PAGES + i);
+        validate_folio(page);
+        ++*cached_pages;
+    }
+}
+
+static void
+validate_pages(struct file *file)
 {
     uint64_t cached_pages = 0;
 
-    for (uint64_t chunk = 0; chunk < file->chunk_count; chunk++)
-        for (unsigned i = 0; file->chunks[chunk] && i < CHUNK_PAGES; i++) {
-            uint32_t value = file->chunks[chunk][i];
-
-            if (!slot_has_frame(value))
-                continue;
-            const struct page *page = &machine->pages[value - 1];
-
-            mm_invariant(F1, page_state(page) == PAGE_FILE);
-            mm_invariant(F1, page->home == file->id);
-            mm_invariant(F1, page->index == chunk * CHUNK_PAGES + i);
-            validate_folio(page);
-            cached_pages++;
-        }
+    visit_chunks(file, validate_chunk, &cached_pages);
     mm_invariant(F2, cached_pages == file->cached_pages);
 }
 
@@ -425,12 +504,12 @@ void
 file_validate(struct machine *machine)
 {
     for (uint32_t id = 0; id < machine->files->len; id++) {
-        const struct file *file = machine->files->pdata[id];
+        struct file *file = machine->files->pdata[id];
         uint32_t vma_count = 0;
 
         if (!file)
             continue;
-        validate_pages(machine, file);
+        validate_pages(file);
         for (const struct vma *vma = file->i_mmap; vma; vma = vma->file_next) {
             mm_invariant(F3, vma->file == file);
             mm_invariant(F3, ++vma_count <= file->vma_count);

@@ -18,6 +18,8 @@
 #include "mm/page.h"
 #include "mm/readahead.h"
 
+#include <glib.h>
+
 struct machine;
 struct mm;
 struct vma;
@@ -36,6 +38,7 @@ struct file {
     bool is_pinned;       // a call uses it: it stays without VMAs
     uint32_t **chunks;    // page index -> pfn + 1, in chunks of 512; sparse
     uint64_t chunk_count;
+    GTree *far_chunks;  // those behind 2 TiB, by number; NULL: none
     uint64_t cached_pages;
     uint64_t accounted_pages;  // in machine.committed_pages while it lives
     uint32_t vma_count;        // VMAs that map it

@@ -191,6 +191,40 @@ START_TEST(a_page_is_dirty_once_an_entry_that_was_written_goes)
 }
 END_TEST
 
+/* Without a directory of all that lies before; a page beyond is no page. */
+START_TEST(pages_far_into_a_file_are_found_again)
+{
+    static const uint64_t places[] = {0, UINT64_C(1) << 29, UINT64_C(1) << 38,
+                                      (UINT64_C(1) << 40) - 4};
+    struct file *file = file_create(machine, UINT64_MAX, false, _i == 1);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        struct call call = {.kind = CALL_MMAP,
+                            .addr = PLACE + PAGES(8 * i),
+                            .length = PAGES(8),
+                            .prot = VM_READ,
+                            .flags = MM_FIXED | MM_SHARED,
+                            .pgoff = places[i] ? places[i] - 4 : 0,
+                            .file = file};
+        ck_assert_int_eq(run_call(machine, task, &call), (int64_t)call.addr);
+        touch(task, TOUCH_READ, call.addr, PAGES(8));
+        for (uint64_t page = call.pgoff; page < call.pgoff + 8; page++)
+            ck_assert(!pfn_is_none(file_lookup(file, page)));
+    }
+    ck_assert_uint_eq(machine->counters.fault_bus_count, 0);
+    struct call beyond = {.kind = CALL_MMAP,
+                          .addr = PLACE,
+                          .length = PAGES(1),
+                          .prot = VM_READ,
+                          .flags = MM_FIXED | MM_SHARED,
+                          .pgoff = UINT64_C(1) << 40,
+                          .file = file};
+    ck_assert_int_eq(run_call(machine, task, &beyond), PLACE);
+    touch(task, TOUCH_READ, PLACE, PAGES(1));
+    ck_assert_uint_eq(machine->counters.fault_bus_count, 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -204,6 +238,7 @@ main(void)
     tcase_add_test(tcase, what_is_in_memory_is_not_read_with_its_window);
     tcase_add_test(tcase, a_warm_file_that_lost_a_page_must_be_read);
     tcase_add_test(tcase, a_page_is_dirty_once_an_entry_that_was_written_goes);
+    tcase_add_loop_test(tcase, pages_far_into_a_file_are_found_again, 0, 2);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
