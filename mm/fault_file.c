@@ -74,6 +74,13 @@ struct around {
     bool is_mapped;  // addr is
 };
 
+static bool
+begin_table(struct around *around)
+{
+    around->leaf = pagetable_leaf_alloc(around->vma->mm, around->addr);
+    return around->leaf;
+}
+
 /* Map [from, to), pages of the cache from `pfn` on; false: no memory. */
 static bool
 map_found(struct around *around, uint64_t from, uint64_t to, pfn_t pfn)
@@ -81,10 +88,6 @@ map_found(struct around *around, uint64_t from, uint64_t to, pfn_t pfn)
     struct vma *vma = around->vma;
     struct machine *machine = vma->mm->machine;
 
-    if (!around->leaf)
-        around->leaf = pagetable_leaf_alloc(vma->mm, around->addr);
-    if (!around->leaf)
-        return false;
     for (uint64_t at = from; at < to; at += PAGE_BYTES, pfn.v++) {
         bool is_own = at == around->addr;
 
@@ -160,8 +163,12 @@ fault_around(struct touch *touch, struct vma *vma, uint64_t addr)
             continue;
         struct page *page = page_of(machine, pfn);
 
-        if (!around.leaf && begins_no_table(vma, page))
-            break;
+        if (!around.leaf) {
+            if (begins_no_table(vma, page) || !begin_table(&around))
+                break;
+            at = from;  // memory for the table may have cost the page
+            continue;
+        }
         widen(vma, page, from, &from, &to);
         pfn.v -= (uint32_t)bytes_to_pages(at - PAGE_BYTES - from);
         at = MAX(at, to);

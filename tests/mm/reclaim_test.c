@@ -5,10 +5,13 @@
  *   page of a file     clean                  dirty
  *   mapped once        leaves memory          loses its entry, stays
  *   mapped by others   stays as it is         stays as it is
+ *
+ * And what reclaim takes from under a fault.
  */
 #include "eras.h"
 
 #include "mm/file.h"
+#include "mm/page_alloc.h"
 #include "tests/run_suite.h"
 
 #include <check.h>
@@ -227,6 +230,54 @@ START_TEST(private_copies_stay)
 }
 END_TEST
 
+/* Frames that nobody else gets, up to `count` of them, as long as none need to
+ * be reclaimed for the next. */
+static GArray *
+take_frames(guint count)
+{
+    GArray *pfns = g_array_new(FALSE, FALSE, sizeof(pfn_t));
+
+    while (pfns->len < count && !machine->counters.reclaim_scanned_pages) {
+        pfn_t pfn = page_alloc(machine, 0, PAGE_HOG, 0);
+
+        g_array_append_val(pfns, pfn);
+    }
+    return pfns;
+}
+
+static void
+give_frames(GArray *pfns)
+{
+    for (guint i = 0; i < pfns->len; i++)
+        page_free(machine, 0, g_array_index(pfns, pfn_t, i), 0, 0);
+    g_array_free(pfns, TRUE);
+}
+
+START_TEST(memory_for_a_page_table_may_cost_the_page_that_it_is_for)
+{
+    uint32_t lost_count = 0;
+
+    map_whole(false, MM_SHARED);
+    GArray *pfns = take_frames(UINT32_MAX);
+    guint enough = pfns->len;
+
+    for (guint spare = 1; spare < 8; spare++) {
+        give_frames(pfns);
+        tear_down();
+        set_up();
+        struct file *file = map_whole(false, MM_SHARED);
+
+        pfns = take_frames(enough - spare);
+        touch_page(TOUCH_READ, 0);
+        ck_assert_uint_eq(pte_pfn(entry_at(task, PLACE)).v,
+                          file_lookup(file, 0).v);
+        lost_count += machine->counters.fault_major_count > 0;
+    }
+    ck_assert_uint_gt(lost_count, 0);
+    give_frames(pfns);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -245,6 +296,8 @@ main(void)
     tcase_add_test(tcase, a_page_in_another_cpus_batch_stays);
     tcase_add_test(tcase, shared_memory_leaves_only_where_nobody_wrote);
     tcase_add_test(tcase, private_copies_stay);
+    tcase_add_test(tcase,
+                   memory_for_a_page_table_may_cost_the_page_that_it_is_for);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
