@@ -7,13 +7,11 @@
 #include "mm/file.h"
 #include "mm/mapping.h"
 
-#define KEEPS_FILE_END_VERSION 6018000
-#define LATE_LEAF_VERSION      4008000  // recalled; 6.18 measured
+#define LATE_LEAF_VERSION 4008000  // recalled; 6.18 measured
 
-/* Map one page-cache page; false: no memory for its reverse mapping. */
-static bool
-map_file_page(struct vma *vma, struct leaf *leaf, uint64_t addr, pfn_t pfn,
-              uint64_t bits)
+bool
+fault_map_page(struct vma *vma, struct leaf *leaf, uint64_t addr, pfn_t pfn,
+               uint64_t bits)
 {
     struct machine *machine = vma->mm->machine;
     uint32_t index = leaf_index(machine->arch, addr);
@@ -31,27 +29,13 @@ map_file_page(struct vma *vma, struct leaf *leaf, uint64_t addr, pfn_t pfn,
     return false;
 }
 
-/* Shared shmem pages are writable at once: nobody waits for their dirtying. */
-static uint64_t
-read_bits(const struct vma *vma)
+uint64_t
+fault_read_bits(const struct vma *vma)
 {
     bool is_writable = (vma->flags & VM_SHARED) && (vma->flags & VM_WRITE) &&
                        vma->file->is_shmem;
 
     return is_writable ? PTE_WRITE : 0;
-}
-
-/* From 6.18 on a table is not begun with the last page of a file, so that a
- * huge page never reaches beyond it: filemap_map_pages(), measured on 6.18.44.
- * shmem is not asked. */
-static bool
-begins_no_table(const struct vma *vma, struct page *page)
-{
-    const struct page *head = folio_head(page);
-
-    return vma->mm->machine->kernel.version >= KEEPS_FILE_END_VERSION &&
-           !vma->file->is_shmem &&
-           head->index + folio_pages(head) >= file_size_pages(vma->file);
 }
 
 static uint64_t
@@ -61,122 +45,16 @@ file_pte_bits(const struct touch *touch, const struct vma *vma)
         touch->access == TOUCH_WRITE && (vma->flags & VM_SHARED);
 
     return PTE_ACCESSED |
-           (is_shared_write ? PTE_WRITE | PTE_DIRTY : read_bits(vma));
+           (is_shared_write ? PTE_WRITE | PTE_DIRTY : fault_read_bits(vma));
 }
 
-/* What a fault on `addr` maps around it. */
-struct around {
-    struct vma *vma;
-    uint64_t addr;      // which is not counted
-    uint64_t bits;      // of its entry
-    struct leaf *leaf;  // NULL: no table yet
-    uint64_t found_pages;
-    bool is_mapped;  // addr is
-};
-
-static bool
-begin_table(struct around *around)
-{
-    around->leaf = pagetable_leaf_alloc(around->vma->mm, around->addr);
-    return around->leaf;
-}
-
-/* Map [from, to), pages of the cache from `pfn` on; false: no memory. */
-static bool
-map_found(struct around *around, uint64_t from, uint64_t to, pfn_t pfn)
-{
-    struct vma *vma = around->vma;
-    struct machine *machine = vma->mm->machine;
-
-    for (uint64_t at = from; at < to; at += PAGE_BYTES, pfn.v++) {
-        bool is_own = at == around->addr;
-
-        around->found_pages++;
-        if (around->leaf->pte[leaf_index(machine->arch, at)] != PTE_NONE)
-            continue;
-        if (!map_file_page(vma, around->leaf, at, pfn,
-                           is_own ? around->bits : read_bits(vma)))
-            return false;
-        machine->counters.fault_around_pages += !is_own;
-        around->is_mapped |= is_own;
-    }
-    return true;
-}
-
-/* Is a folio of `bytes`, to be mapped from `start` on, within its VMA and the
- * table of addr?  `start` may have wrapped around. */
-static bool
-fits(const struct vma *vma, uint64_t addr, uint64_t start, uint64_t bytes)
+bool
+fault_folio_fits(const struct vma *vma, uint64_t addr, uint64_t start,
+                 uint64_t bytes)
 {
     return start <= addr && start >= vma->start && bytes <= vma->end - start &&
            ((start ^ addr) | (start ^ (start + bytes - 1))) <
                leaf_span_bytes(vma->mm->machine->arch);
-}
-
-/* A large folio is mapped whole, also beyond the window, unless it crosses the
- * end of its VMA, of the page table, or has the last page of the file. */
-static void
-widen(const struct vma *vma, struct page *page, uint64_t addr, uint64_t *from,
-      uint64_t *to)
-{
-    const struct page *head = folio_head(page);
-    uint64_t bytes = pages_to_bytes(folio_pages(head));
-    uint64_t start = addr - pages_to_bytes((uint64_t)(page - head));
-
-    *from = addr;
-    *to = MIN(*to, start + bytes);
-    if (bytes > PAGE_BYTES && fits(vma, addr, start, bytes) &&
-        head->index + folio_pages(head) < file_size_pages(vma->file)) {
-        *from = start;
-        *to = start + bytes;
-    }
-}
-
-/*
- * Pages around a fault that are in the page cache already are mapped, the one
- * at addr with the others (3.15 on, do_fault_around()); there may be no table
- * yet.  true: nothing is left to do.  Pages of vdso and vvar are in no cache:
- * each comes with a fault of its own.
- */
-static bool
-fault_around(struct touch *touch, struct vma *vma, uint64_t addr)
-{
-    struct machine *machine = vma->mm->machine;
-    const struct arch *arch = machine->arch;
-    uint64_t window = pages_to_bytes(machine->kernel.fault_around_pages);
-    uint64_t span = leaf_span_bytes(arch), base = addr & ~(span - 1);
-    uint64_t at = MAX(addr & ~(window - 1), MAX(vma->start, base));
-    uint64_t end = MIN(at + window, MIN(vma->end, base + span));
-    struct around around = {
-        vma, addr, file_pte_bits(touch, vma), pagetable_leaf(vma->mm, addr),
-        0,   false};
-
-    if (window <= PAGE_BYTES || (vma->flags & VM_SPECIAL))
-        return false;
-    while (at < end) {
-        uint64_t from = at, to = end;
-        pfn_t pfn =
-            file_get_around(vma->file, machine->cpu, vma_index(vma, at));
-
-        at += PAGE_BYTES;
-        if (pfn_is_none(pfn))
-            continue;
-        struct page *page = page_of(machine, pfn);
-
-        if (!around.leaf) {
-            if (begins_no_table(vma, page) || !begin_table(&around))
-                break;
-            at = from;  // memory for the table may have cost the page
-            continue;
-        }
-        widen(vma, page, from, &from, &to);
-        pfn.v -= (uint32_t)bytes_to_pages(at - PAGE_BYTES - from);
-        at = MAX(at, to);
-        if (!map_found(&around, from, to, pfn))
-            break;
-    }
-    readahead_found_around(vma->file, around.found_pages);
-    return around.is_mapped;
 }
 
 /* No such page: SIGBUS.  The fault has descended the page tables by then; only
@@ -241,7 +119,7 @@ take_whole_folio(const struct vma *vma, const struct leaf *leaf, uint64_t *addr,
     uint64_t start = *addr - pages_to_bytes((uint64_t)(page - head));
     uint32_t count = folio_pages(head);
 
-    if (!fits(vma, *addr, start, pages_to_bytes(count)) ||
+    if (!fault_folio_fits(vma, *addr, start, pages_to_bytes(count)) ||
         none_run(leaf, leaf_index(machine->arch, start), count) < count)
         return 1;
     *addr = start;
@@ -266,7 +144,7 @@ map_own(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t pfn)
     uint32_t count = take_whole_folio(vma, leaf, &addr, &pfn);
 
     for (uint32_t i = 0; i < count; i++, pfn.v++, addr += PAGE_BYTES)
-        if (!map_file_page(vma, leaf, addr, pfn, bits)) {
+        if (!fault_map_page(vma, leaf, addr, pfn, bits)) {
             end_for_want_of_memory(touch);
             return STEP_END;
         }
@@ -283,7 +161,7 @@ fault_map_file(struct touch *touch, struct vma *vma, uint64_t addr)
     enum step step = STEP_OVER;
 
     while (step == STEP_OVER) {
-        if (!is_write && fault_around(touch, vma, addr))
+        if (!is_write && fault_maps_around(vma) && fault_around(vma, addr))
             break;
         step = try_file_page(touch, vma, addr, &attempt);
         if (step == STEP_FOUND)

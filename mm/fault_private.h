@@ -194,3 +194,18 @@ void fault_map_file(struct touch *touch, struct vma *vma, uint64_t addr);
 void fault_prepare_file_copy(struct touch *touch, struct vma *vma,
                              uint64_t addr);
 void fault_make_writable(struct touch *touch, struct leaf *leaf, uint64_t addr);
+/* Shared shmem pages are writable at once: nobody waits for their dirtying. */
+uint64_t fault_read_bits(const struct vma *vma);
+/* Is a folio of `bytes`, to be mapped from `start` on, within its VMA and the
+ * table of addr?  `start` may have wrapped around. */
+bool fault_folio_fits(const struct vma *vma, uint64_t addr, uint64_t start,
+                      uint64_t bytes);
+/* Map one page-cache page; false: no memory for its reverse mapping. */
+bool fault_map_page(struct vma *vma, struct leaf *leaf, uint64_t addr,
+                    pfn_t pfn, uint64_t bits);
+
+/* fault_around.c */
+bool fault_maps_around(const struct vma *vma);
+/* There may be no table yet.  true: the page at addr is mapped, nothing is left
+ * to do. */
+bool fault_around(struct vma *vma, uint64_t addr);
