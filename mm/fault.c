@@ -305,13 +305,13 @@ dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
         fault_write_protected(touch, vma, leaf, addr, max_fresh);
         return;
     case FAULT_FILE_MAP:
-        fault_map_file(touch, vma, addr);
+        fault_map_file(touch, vma, leaf, addr, max_pages);
         return;
     case FAULT_FILE_COPY:
         fault_prepare_file_copy(touch, vma, addr);
         return;
     case FAULT_MKWRITE:
-        fault_make_writable(touch, leaf, addr);
+        fault_make_writable(touch, leaf, addr, max_pages);
         return;
     case FAULT_GUARD:
         fault_refused(touch, OUTCOME_SEGV, 1);

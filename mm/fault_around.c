@@ -36,24 +36,43 @@ begin_table(struct around *around)
     return around->leaf;
 }
 
-/* Map [from, to), pages of the cache from `pfn` on; false: no memory. */
+static void
+note_mapped(struct around *around, uint64_t from, uint32_t count)
+{
+    struct machine *machine = around->vma->mm->machine;
+    bool has_own = around->addr - from < pages_to_bytes(count);
+
+    machine->counters.fault_around_pages += count - has_own;
+    if (has_own) {
+        around->leaf->pte[leaf_index(machine->arch, around->addr)] |=
+            PTE_ACCESSED;
+        around->is_mapped = true;
+    }
+}
+
+/* Map pages from `from` on where there is nothing yet: those of `pfns`, or of a
+ * folio from the first of them on.  false: no memory. */
 static bool
-map_found(struct around *around, uint64_t from, uint64_t to, pfn_t pfn)
+map_found(struct around *around, uint64_t from, uint32_t pages,
+          const pfn_t *pfns, bool is_folio)
 {
     struct vma *vma = around->vma;
-    struct machine *machine = vma->mm->machine;
+    struct leaf *leaf = around->leaf;
+    uint32_t index = leaf_index(vma->mm->machine->arch, from), count, mapped;
+    uint64_t bits = fault_read_bits(vma);
 
-    for (uint64_t at = from; at < to; at += PAGE_BYTES, pfn.v++) {
-        bool is_own = at == around->addr;
-
-        around->found_pages++;
-        if (around->leaf->pte[leaf_index(machine->arch, at)] != PTE_NONE)
+    around->found_pages += pages;
+    for (uint32_t i = 0; i < pages; i += MAX(count, 1)) {
+        count = none_run(leaf, index + i, pages - i);
+        if (count == 0)
             continue;
-        if (!fault_map_page(vma, around->leaf, at, pfn,
-                            fault_read_bits(vma) | (is_own ? PTE_ACCESSED : 0)))
+        mapped = is_folio ? fault_map_folio(vma, leaf, index + i,
+                                            (pfn_t){pfns->v + i}, count, bits)
+                          : fault_map_pages(vma, leaf, index + i, &pfns[i],
+                                            count, bits);
+        note_mapped(around, from + pages_to_bytes(i), mapped);
+        if (mapped < count)
             return false;
-        machine->counters.fault_around_pages += !is_own;
-        around->is_mapped |= is_own;
     }
     return true;
 }
@@ -86,39 +105,61 @@ fault_maps_around(const struct vma *vma)
            !(vma->flags & VM_SPECIAL);
 }
 
+/* Map what is at `at` and lies ready, with what follows; *at moves on. */
+static bool
+map_ready(struct around *around, uint64_t *at, uint64_t end)
+{
+    pfn_t pfns[FAULT_RUN_MAX];
+    uint32_t max = (uint32_t)MIN(bytes_to_pages(end - *at), FAULT_RUN_MAX);
+    uint32_t pages =
+        around->leaf ? fault_find_run(around->vma, *at, max, pfns) : 0;
+
+    if (pages == 0)
+        return false;
+    map_found(around, *at, pages, pfns, false);
+    *at += pages_to_bytes(pages);
+    return true;
+}
+
+/* Map the page at `at` with its folio, if it is in memory; *at moves on.
+ * false: there is no table to map it in, or no memory. */
+static bool
+map_next(struct around *around, uint64_t *at, uint64_t end)
+{
+    struct vma *vma = around->vma;
+    struct machine *machine = vma->mm->machine;
+    uint64_t from = *at, to = end;
+    pfn_t pfn = file_get_around(vma->file, machine->cpu, vma_index(vma, from));
+
+    *at += PAGE_BYTES;
+    if (pfn_is_none(pfn))
+        return true;
+    struct page *page = page_of(machine, pfn);
+
+    if (!around->leaf) {
+        *at = from;  // memory for the table may have cost the page
+        return !begins_no_table(vma, page) && begin_table(around);
+    }
+    widen(vma, page, *at - PAGE_BYTES, &from, &to);
+    pfn.v -= (uint32_t)bytes_to_pages(*at - PAGE_BYTES - from);
+    *at = MAX(*at, to);
+    return map_found(around, from, (uint32_t)bytes_to_pages(to - from), &pfn,
+                     true);
+}
+
 bool
 fault_around(struct vma *vma, uint64_t addr)
 {
     struct machine *machine = vma->mm->machine;
-    const struct arch *arch = machine->arch;
     uint64_t window = pages_to_bytes(machine->kernel.fault_around_pages);
-    uint64_t span = leaf_span_bytes(arch), base = addr & ~(span - 1);
+    uint64_t span = leaf_span_bytes(machine->arch), base = addr & ~(span - 1);
     uint64_t at = MAX(addr & ~(window - 1), MAX(vma->start, base));
     uint64_t end = MIN(at + window, MIN(vma->end, base + span));
     struct around around = {vma, addr, pagetable_leaf(vma->mm, addr), 0, false};
 
-    while (at < end) {
-        uint64_t from = at, to = end;
-        pfn_t pfn =
-            file_get_around(vma->file, machine->cpu, vma_index(vma, at));
-
-        at += PAGE_BYTES;
-        if (pfn_is_none(pfn))
-            continue;
-        struct page *page = page_of(machine, pfn);
-
-        if (!around.leaf) {
-            if (begins_no_table(vma, page) || !begin_table(&around))
-                break;
-            at = from;  // memory for the table may have cost the page
-            continue;
-        }
-        widen(vma, page, from, &from, &to);
-        pfn.v -= (uint32_t)bytes_to_pages(at - PAGE_BYTES - from);
-        at = MAX(at, to);
-        if (!map_found(&around, from, to, pfn))
+    while (at < end)
+        if (!map_ready(&around, &at, end) && !map_next(&around, &at, end))
             break;
-    }
     readahead_found_around(vma->file, around.found_pages);
     return around.is_mapped;
 }

@@ -6,27 +6,56 @@
 #include "mm/fault_private.h"
 #include "mm/file.h"
 #include "mm/mapping.h"
+#include "mm/rmap.h"
 
 #define LATE_LEAF_VERSION 4008000  // recalled; 6.18 measured
 
-bool
-fault_map_page(struct vma *vma, struct leaf *leaf, uint64_t addr, pfn_t pfn,
-               uint64_t bits)
+uint32_t
+fault_map_pages(struct vma *vma, struct leaf *leaf, uint32_t index,
+                const pfn_t *pfns, uint32_t count, uint64_t bits)
 {
     struct machine *machine = vma->mm->machine;
-    uint32_t index = leaf_index(machine->arch, addr);
+    pte_t *pte = &leaf->pte[index];
 
-    leaf->pte[index] = pte_make(pfn, PTE_PRESENT | PTE_FILE | bits);
-    leaf->used_count++;
-    charge(machine, CHARGE_pte_update, 1);
-    if (mapping_add_run(vma, leaf, index, 1) == 1) {
-        if (vma_is_locked(vma))
-            mapping_mlock_run(machine, leaf, index, 1, true);
-        return true;
-    }
-    leaf->pte[index] = PTE_NONE;
-    leaf->used_count--;
-    return false;
+    for (uint32_t i = 0; i < count; i++)
+        pte[i] = pte_make(pfns[i], PTE_PRESENT | PTE_FILE | bits);
+    leaf->used_count += count;
+    charge(machine, CHARGE_pte_update, count);
+    uint32_t added = mapping_add_run(vma, leaf, index, count);
+
+    if (vma_is_locked(vma) && folio_pages(page_of(machine, pfns[0])) == 1)
+        mapping_mlock_run(machine, leaf, index, added, true);
+    for (uint32_t i = added; i < count; i++)
+        pte[i] = PTE_NONE;
+    leaf->used_count -= count - added;
+    return added;
+}
+
+uint32_t
+fault_map_folio(struct vma *vma, struct leaf *leaf, uint32_t index, pfn_t pfn,
+                uint32_t count, uint64_t bits)
+{
+    uint32_t max = vma->mm->machine->policy.rmap->add_run ? 1 : FAULT_RUN_MAX;
+    pfn_t pfns[FAULT_RUN_MAX];
+    uint32_t done = 0, part, added;
+
+    do {
+        part = MIN(count - done, max);
+        for (uint32_t i = 0; i < part; i++)
+            pfns[i].v = pfn.v + done + i;
+        added = fault_map_pages(vma, leaf, index + done, pfns, part, bits);
+        done += added;
+    } while (added == part && done < count);
+    return done;
+}
+
+uint32_t
+fault_find_run(const struct vma *vma, uint64_t addr, uint32_t max, pfn_t *pfns)
+{
+    uint32_t count = file_find_run(vma->file, vma_index(vma, addr),
+                                   MIN(max, FAULT_RUN_MAX), pfns);
+
+    return rmap_run_at_hand(vma->mm->machine, pfns, count);
 }
 
 uint64_t
@@ -142,26 +171,64 @@ map_own(struct touch *touch, struct vma *vma, uint64_t addr, pfn_t pfn)
     if (file_lookup(vma->file, vma_index(vma, addr)).v != pfn.v)
         return STEP_OVER;
     uint32_t count = take_whole_folio(vma, leaf, &addr, &pfn);
+    uint32_t index = leaf_index(touch->machine->arch, addr);
 
-    for (uint32_t i = 0; i < count; i++, pfn.v++, addr += PAGE_BYTES)
-        if (!fault_map_page(vma, leaf, addr, pfn, bits)) {
-            end_for_want_of_memory(touch);
-            return STEP_END;
-        }
+    if (fault_map_folio(vma, leaf, index, pfn, count, bits) < count) {
+        end_for_want_of_memory(touch);
+        return STEP_END;
+    }
     touch->machine->counters.fault_around_pages += count - 1;
     return STEP_FOUND;
 }
 
-void
-fault_map_file(struct touch *touch, struct vma *vma, uint64_t addr)
+/* `count` faults got their pages. */
+static void
+note_mapped(struct touch *touch, struct leaf *leaf, uint64_t addr,
+            uint32_t count)
 {
     struct machine *machine = touch->machine;
-    bool is_write = touch->access == TOUCH_WRITE;
+    const pte_t *pte = &leaf->pte[leaf_index(machine->arch, addr)];
+
+    if (touch->access == TOUCH_WRITE)
+        for (uint32_t i = 0; i < count; i++)
+            folio_mark_dirty(page_of(machine, pte_pfn(pte[i])));
+    note_faults(touch, &machine->counters.fault_file_count, count);
+    touch_content(touch, leaf, addr, count);
+    note_outcome(touch, OUTCOME_FILE, count);
+    advance(touch, count);
+}
+
+/* Pages that lie ready from addr on, a fault each; false: that one does not. */
+static bool
+map_run(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
+        uint32_t max_pages)
+{
+    uint32_t index = leaf_index(touch->machine->arch, addr);
+    pfn_t pfns[FAULT_RUN_MAX];
+    uint32_t count = fault_find_run(
+        vma, addr, none_run(leaf, index, MIN(max_pages, FAULT_RUN_MAX)), pfns);
+
+    if (count == 0)
+        return false;
+    count = fault_map_pages(vma, leaf, index, pfns, count,
+                            file_pte_bits(touch, vma));
+    readahead_found_run(vma, count);
+    note_mapped(touch, leaf, addr, count);
+    return true;
+}
+
+void
+fault_map_file(struct touch *touch, struct vma *vma, struct leaf *leaf,
+               uint64_t addr, uint32_t max_pages)
+{
+    bool maps_around = touch->access != TOUCH_WRITE && fault_maps_around(vma);
     struct attempt attempt = {.pfn = PFN_NONE};
     enum step step = STEP_OVER;
 
+    if (!maps_around && leaf && map_run(touch, vma, leaf, addr, max_pages))
+        return;
     while (step == STEP_OVER) {
-        if (!is_write && fault_maps_around(vma) && fault_around(vma, addr))
+        if (maps_around && fault_around(vma, addr))
             break;
         step = try_file_page(touch, vma, addr, &attempt);
         if (step == STEP_FOUND)
@@ -169,13 +236,9 @@ fault_map_file(struct touch *touch, struct vma *vma, uint64_t addr)
     }
     if (step == STEP_END)
         return;
-    if (is_write)
-        folio_mark_dirty(page_of(machine, attempt.pfn));
-    machine->counters.fault_major_count += attempt.is_major && !touch->gup;
-    note_faults(touch, &machine->counters.fault_file_count, 1);
-    touch_content(touch, pagetable_leaf(touch->mm, addr), addr, 1);
-    note_outcome(touch, OUTCOME_FILE, 1);
-    advance(touch, 1);
+    touch->machine->counters.fault_major_count +=
+        attempt.is_major && !touch->gup;
+    note_mapped(touch, pagetable_leaf(touch->mm, addr), addr, 1);
 }
 
 void
@@ -204,16 +267,17 @@ fault_prepare_file_copy(struct touch *touch, struct vma *vma, uint64_t addr)
 }
 
 void
-fault_make_writable(struct touch *touch, struct leaf *leaf, uint64_t addr)
+fault_make_writable(struct touch *touch, struct leaf *leaf, uint64_t addr,
+                    uint32_t max_pages)
 {
     struct machine *machine = touch->machine;
     pte_t *pte = &leaf->pte[leaf_index(machine->arch, addr)];
+    uint32_t count = 0;
 
-    *pte |= PTE_WRITE | PTE_DIRTY | PTE_ACCESSED;
-    folio_mark_dirty(page_of(machine, pte_pfn(*pte)));
-    charge(machine, CHARGE_pte_update, 1);
-    note_faults(touch, &machine->counters.fault_file_count, 1);
-    touch_content(touch, leaf, addr, 1);
-    note_outcome(touch, OUTCOME_FILE, 1);
-    advance(touch, 1);
+    do
+        pte[count++] |= PTE_WRITE | PTE_DIRTY | PTE_ACCESSED;
+    while (count < max_pages &&
+           (pte[count] & (PTE_PRESENT | PTE_WRITE)) == PTE_PRESENT);
+    charge(machine, CHARGE_pte_update, count);
+    note_mapped(touch, leaf, addr, count);
 }

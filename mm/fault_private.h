@@ -190,19 +190,30 @@ void fault_prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr,
                         pfn_t source, enum fault_kind kind, bool is_major);
 
 /* fault_file.c */
-void fault_map_file(struct touch *touch, struct vma *vma, uint64_t addr);
+void fault_map_file(struct touch *touch, struct vma *vma, struct leaf *leaf,
+                    uint64_t addr, uint32_t max_pages);
 void fault_prepare_file_copy(struct touch *touch, struct vma *vma,
                              uint64_t addr);
-void fault_make_writable(struct touch *touch, struct leaf *leaf, uint64_t addr);
+void fault_make_writable(struct touch *touch, struct leaf *leaf, uint64_t addr,
+                         uint32_t max_pages);
 /* Shared shmem pages are writable at once: nobody waits for their dirtying. */
 uint64_t fault_read_bits(const struct vma *vma);
 /* Is a folio of `bytes`, to be mapped from `start` on, within its VMA and the
  * table of addr?  `start` may have wrapped around. */
 bool fault_folio_fits(const struct vma *vma, uint64_t addr, uint64_t start,
                       uint64_t bytes);
-/* Map one page-cache page; false: no memory for its reverse mapping. */
-bool fault_map_page(struct vma *vma, struct leaf *leaf, uint64_t addr,
-                    pfn_t pfn, uint64_t bits);
+/* Pages of the VMA's file from addr on that can be mapped as they lie in memory:
+ * how many, at most max or FAULT_RUN_MAX. */
+uint32_t fault_find_run(const struct vma *vma, uint64_t addr, uint32_t max,
+                        pfn_t *pfns);
+/* Map pages of the cache into entries that are none, all of one large folio or
+ * each a folio; how many there was memory for in the reverse mapping.  A large
+ * one is not locked yet: who knows whether all of it will be mapped. */
+uint32_t fault_map_pages(struct vma *vma, struct leaf *leaf, uint32_t index,
+                         const pfn_t *pfns, uint32_t count, uint64_t bits);
+/* The same of pages side by side, in one folio. */
+uint32_t fault_map_folio(struct vma *vma, struct leaf *leaf, uint32_t index,
+                         pfn_t pfn, uint32_t count, uint64_t bits);
 
 /* fault_around.c */
 bool fault_maps_around(const struct vma *vma);

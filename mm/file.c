@@ -148,6 +148,25 @@ file_lookup(const struct file *file, uint64_t index)
     return slot && slot_has_frame(*slot) ? (pfn_t){*slot - 1} : PFN_NONE;
 }
 
+uint32_t
+file_find_run(const struct file *file, uint64_t index, uint32_t max,
+              pfn_t *pfns)
+{
+    const struct page *pages = file->machine->pages;
+    const uint32_t *slots = slot_of(file, index);
+    uint32_t count = 0;
+
+    if (!slots)
+        return 0;
+    max = (uint32_t)MIN(max, CHUNK_PAGES - index % CHUNK_PAGES);
+    for (; count < max && slot_has_frame(slots[count]); count++) {
+        pfns[count].v = slots[count] - 1;
+        if (pages[pfns[count].v].flags & (PAGE_ORDER_MASK | PAGE_READAHEAD))
+            break;
+    }
+    return count;
+}
+
 uint64_t
 file_size_pages(const struct file *file)
 {

@@ -70,6 +70,10 @@ enum file_get {
  * is_tried: this fault had to read already, and reads no more. */
 enum file_get file_get_page(struct vma *vma, unsigned cpu, uint64_t index,
                             bool is_tried, pfn_t *pfn);
+/* The frames of pages from index on that are in memory as a folio each and not
+ * marked to start read-ahead: how many, at most max. */
+uint32_t file_find_run(const struct file *file, uint64_t index, uint32_t max,
+                       pfn_t *pfns);
 /* The frame of a page that a fault nearby may map along: it is in memory
  * already, and not marked to start read-ahead.  Else PFN_NONE. */
 pfn_t file_get_around(struct file *file, unsigned cpu, uint64_t index);

@@ -396,6 +396,12 @@ read_on(struct file *file, unsigned cpu, uint64_t index, uint64_t folio_pages)
     read_window(file, cpu, ra->start);
 }
 
+static bool
+reads_ahead(const struct vma *vma)
+{
+    return !(vma->flags & VM_RAND_READ) && max_pages(vma->file) > 0;
+}
+
 bool
 readahead_found(struct vma *vma, unsigned cpu, uint64_t index,
                 struct page *page)
@@ -403,10 +409,8 @@ readahead_found(struct vma *vma, unsigned cpu, uint64_t index,
     struct file *file = vma->file;
     struct page *head = folio_head(page);
 
-    if ((vma->flags & VM_RAND_READ) || max_pages(file) == 0)
-        return false;
-    readahead_found_around(file, 1);
-    if (!(head->flags & PAGE_READAHEAD))
+    readahead_found_run(vma, 1);
+    if (!reads_ahead(vma) || !(head->flags & PAGE_READAHEAD))
         return false;
     head->flags &= ~(uint32_t)PAGE_READAHEAD;
     uint64_t read_before = file->machine->charges[CHARGE_disk_read_page];
@@ -414,6 +418,13 @@ readahead_found(struct vma *vma, unsigned cpu, uint64_t index,
     read_on(file, cpu, index, folio_pages(head));
     charge_seek(file->machine, read_before);
     return is_since(file, RETRY_VERSION);
+}
+
+void
+readahead_found_run(const struct vma *vma, uint64_t pages)
+{
+    if (reads_ahead(vma))
+        readahead_found_around(vma->file, pages);
 }
 
 void

@@ -28,6 +28,8 @@ void readahead_missed(struct vma *vma, unsigned cpu, uint64_t index);
  * starts over. */
 bool readahead_found(struct vma *vma, unsigned cpu, uint64_t index,
                      struct page *page);
+/* Faults through the VMA, one after the other, found pages without the sign. */
+void readahead_found_run(const struct vma *vma, uint64_t pages);
 /* So many pages were found around a fault. */
 void readahead_found_around(struct file *file, uint64_t pages);
 /* MADV_WILLNEED: pages [index, index + count). */

@@ -52,6 +52,19 @@ rmap_add_run(struct machine *machine, struct vma *vma, struct leaf *leaf,
     return added;
 }
 
+uint32_t
+rmap_run_at_hand(const struct machine *machine, const pfn_t *pfns,
+                 uint32_t count)
+{
+    uint32_t i = 0;
+
+    if (!machine->policy.rmap->add_run)
+        return count;
+    while (i < count && machine->pages[pfns[i].v].map_count == 0)
+        i++;
+    return i;
+}
+
 void
 rmap_remove_run(struct machine *machine, struct leaf *leaf, uint32_t index,
                 uint32_t count)

@@ -36,7 +36,8 @@ struct rmap_ops {
      * `count` entries from leaf->pte[index] on have become present; map_count
      * is counted already, so that a reclaim for the scheme's own memory does
      * not take the pages.  Returns how many were added: fewer than count when
-     * no memory could be had for the next.  NULL: nothing to do per page.
+     * no memory could be had for the next.  The first mapping of a page takes
+     * none.  NULL: nothing to do per page.
      */
     uint32_t (*add_run)(struct machine *machine, struct vma *vma,
                         struct leaf *leaf, uint32_t index, uint32_t count);
@@ -88,6 +89,11 @@ void rmap_remove_run(struct machine *machine, struct leaf *leaf,
                      uint32_t index, uint32_t count);
 void rmap_moved(struct machine *machine, struct leaf *from,
                 uint32_t from_index, struct leaf *to, uint32_t to_index);
+
+/* How many of the frames can be mapped, one after the other, without asking for
+ * memory. */
+uint32_t rmap_run_at_hand(const struct machine *machine, const pfn_t *pfns,
+                          uint32_t count);
 
 /* What anon.c tells the scheme; as the members of struct rmap_ops. */
 bool rmap_link_vma(struct vma *vma);
