@@ -308,7 +308,7 @@ dispatch(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
         fault_map_file(touch, vma, leaf, addr, max_pages);
         return;
     case FAULT_FILE_COPY:
-        fault_prepare_file_copy(touch, vma, addr);
+        fault_prepare_file_copy(touch, vma, addr, max_fresh);
         return;
     case FAULT_MKWRITE:
         fault_make_writable(touch, leaf, addr, max_pages);

@@ -45,7 +45,6 @@ copy_page(struct touch *touch, pfn_t pfn, pfn_t source, enum fault_kind kind)
     charge(machine, CHARGE_copy_page, 1);
 }
 
-/* A frame with the bytes of `source`; kind FAULT_COPY or FAULT_FILE_COPY. */
 void
 fault_prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr,
                    pfn_t source, enum fault_kind kind, bool is_major)
@@ -66,39 +65,58 @@ fault_prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr,
     work->count = 1;
 }
 
-/* A write through the entry copies an anonymous page, whatever was done to
- * others before it. */
+void
+fault_prepare_more_copies(struct touch *touch, const pfn_t *sources,
+                          uint32_t count)
+{
+    struct fault_work *work = &touch->work;
+    pfn_t *pfns = &work->pfns[work->count];
+    uint32_t had = page_alloc_run_at_hand(touch->machine, touch->cpu, PAGE_ANON,
+                                          count, pfns);
+
+    for (uint32_t i = 0; i < had; i++)
+        copy_page(touch, pfns[i], sources[i], work->kind);
+    work->count += had;
+}
+
+/* A write through the entry copies the page, whatever was done to others
+ * before it. */
 static bool
 is_surely_copied(struct machine *machine, pte_t pte)
 {
-    const uint64_t kind = PTE_PRESENT | PTE_WRITE | PTE_ZERO | PTE_FILE;
-
-    return (pte & kind) == PTE_PRESENT &&
+    if ((pte & (PTE_PRESENT | PTE_WRITE | PTE_ZERO)) != PTE_PRESENT)
+        return false;
+    return (pte & PTE_FILE) ||
            cow_must_copy(machine, page_of(machine, pte_pfn(pte)));
 }
 
-/* The first page of a run is to be copied; so are the entries behind it that
- * leave no choice, as far as frames are at hand.  Under schemes with state per
- * page it comes and goes page by page. */
+/*
+ * The first page of a run is to be copied; so are the entries of its kind
+ * behind it that leave no choice, as far as frames are at hand.  Under schemes
+ * with state per page it comes and goes page by page; so do locked pages and
+ * those that replace them in the batch of their CPU.
+ */
 static void
-extend_copies(struct touch *touch, const struct leaf *leaf, uint32_t index,
-              uint32_t max)
+extend_copies(struct touch *touch, const struct vma *vma,
+              const struct leaf *leaf, uint32_t index, uint32_t max)
 {
     struct machine *machine = touch->machine;
-    struct fault_work *work = &touch->work;
+    pte_t *expected = touch->work.expected;
+    pfn_t sources[FAULT_RUN_MAX];
     uint32_t count = 1;
 
-    if (machine->policy.rmap->remove_run ||
-        !is_surely_copied(machine, work->expected[0]))
+    if (machine->policy.rmap->remove_run || vma_is_locked(vma) ||
+        !is_surely_copied(machine, expected[0]))
         return;
-    while (count < max && is_surely_copied(machine, leaf->pte[index + count])) {
-        work->expected[count] = leaf->pte[index + count];
-        count++;
+    for (; count < max; count++) {
+        pte_t pte = leaf->pte[index + count];
+
+        if (((pte ^ expected[0]) & PTE_FILE) || !is_surely_copied(machine, pte))
+            break;
+        expected[count] = pte;
+        sources[count] = pte_pfn(pte);
     }
-    work->count += page_alloc_run_at_hand(machine, touch->cpu, PAGE_ANON,
-                                          count - 1, &work->pfns[1]);
-    for (uint32_t i = 1; i < work->count; i++)
-        copy_page(touch, work->pfns[i], pte_pfn(work->expected[i]), FAULT_COPY);
+    fault_prepare_more_copies(touch, &sources[1], count - 1);
 }
 
 void
@@ -116,5 +134,6 @@ fault_write_protected(struct touch *touch, struct vma *vma, struct leaf *leaf,
     touch->work.expected[0] = pte;
     fault_prepare_copy(touch, vma, addr, pte_pfn(pte), FAULT_COPY, false);
     if (touch_is_pending(touch))
-        extend_copies(touch, leaf, leaf_index(machine->arch, addr), max_pages);
+        extend_copies(touch, vma, leaf, leaf_index(machine->arch, addr),
+                      max_pages);
 }

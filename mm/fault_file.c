@@ -241,8 +241,30 @@ fault_map_file(struct touch *touch, struct vma *vma, struct leaf *leaf,
     note_mapped(touch, pagetable_leaf(touch->mm, addr), addr, 1);
 }
 
+/* The first page of a run is to be copied; so are those behind it that lie
+ * ready, as far as frames are at hand. */
+static void
+extend_copies(struct touch *touch, struct vma *vma, const struct leaf *leaf,
+              uint64_t addr, uint32_t max)
+{
+    struct fault_work *work = &touch->work;
+    uint32_t index = leaf_index(touch->machine->arch, addr);
+    pfn_t sources[FAULT_RUN_MAX];
+
+    if (max == 1)
+        return;
+    uint32_t count = file_find_run(vma->file, vma_index(vma, addr) + 1,
+                                   none_run(leaf, index + 1, max - 1), sources);
+
+    for (uint32_t i = 1; i <= count; i++)
+        work->expected[i] = PTE_NONE;
+    fault_prepare_more_copies(touch, sources, count);
+    readahead_found_run(vma, work->count - 1);
+}
+
 void
-fault_prepare_file_copy(struct touch *touch, struct vma *vma, uint64_t addr)
+fault_prepare_file_copy(struct touch *touch, struct vma *vma, uint64_t addr,
+                        uint32_t max_pages)
 {
     struct attempt attempt = {.pfn = PFN_NONE};
     enum step step;
@@ -257,13 +279,17 @@ fault_prepare_file_copy(struct touch *touch, struct vma *vma, uint64_t addr)
     while (step == STEP_OVER);
     if (step == STEP_END)
         return;
-    if (!pagetable_leaf_alloc(touch->mm, addr)) {
+    struct leaf *leaf = pagetable_leaf_alloc(touch->mm, addr);
+
+    if (!leaf) {
         end_for_want_of_memory(touch);
         return;
     }
     touch->work.expected[0] = PTE_NONE;
     fault_prepare_copy(touch, vma, addr, attempt.pfn, FAULT_FILE_COPY,
                        attempt.is_major);
+    if (touch_is_pending(touch) && !attempt.is_major)
+        extend_copies(touch, vma, leaf, addr, max_pages);
 }
 
 void

@@ -188,12 +188,15 @@ void fault_write_protected(struct touch *touch, struct vma *vma,
 /* A frame with the bytes of `source`; kind FAULT_COPY or FAULT_FILE_COPY. */
 void fault_prepare_copy(struct touch *touch, struct vma *vma, uint64_t addr,
                         pfn_t source, enum fault_kind kind, bool is_major);
+/* The same for the pages behind it, as far as frames are at hand. */
+void fault_prepare_more_copies(struct touch *touch, const pfn_t *sources,
+                               uint32_t count);
 
 /* fault_file.c */
 void fault_map_file(struct touch *touch, struct vma *vma, struct leaf *leaf,
                     uint64_t addr, uint32_t max_pages);
 void fault_prepare_file_copy(struct touch *touch, struct vma *vma,
-                             uint64_t addr);
+                             uint64_t addr, uint32_t max_pages);
 void fault_make_writable(struct touch *touch, struct leaf *leaf, uint64_t addr,
                          uint32_t max_pages);
 /* Shared shmem pages are writable at once: nobody waits for their dirtying. */
