@@ -19,6 +19,13 @@ pages_config(void)
     return config;
 }
 
+static bool
+maps_file(enum what what)
+{
+    return what == FAULT_FILE_PAGE || what == FAULT_FILE_AROUND ||
+           what == FAULT_FILE_COW || what == FAULT_SHMEM;
+}
+
 struct bench
 bench_new(const struct subject *subject, struct host_memory *memory)
 {
@@ -26,18 +33,21 @@ bench_new(const struct subject *subject, struct host_memory *memory)
     struct bench bench;
 
     config.host_memory = subject->is_first_run ? NULL : memory;
+    config.kernel.fault_around_pages =
+        subject->what == FAULT_FILE_AROUND ? 16 : 0;
     bench.machine = machine_create(&config);
     bench.task = start_task(bench.machine, 0);
-    if (subject->what != FAULT_FILE_PAGE) {
+    if (!maps_file(subject->what)) {
         bench.base = map_anon(bench.task, PAGE_SPACE);
         return bench;
     }
     struct call map = {
         .kind = CALL_MMAP,
         .length = PAGE_SPACE,
-        .prot = VM_READ,
-        .flags = MM_SHARED,
-        .file = file_create(bench.machine, PAGE_SPACE, false, false),
+        .prot = VM_READ | VM_WRITE,
+        .flags = subject->what == FAULT_FILE_COW ? 0 : MM_SHARED,
+        .file = file_create(bench.machine, PAGE_SPACE,
+                            subject->what == FAULT_SHMEM, false),
     };
     bench.base = (uint64_t)run_call(bench.machine, bench.task, &map);
     return bench;
@@ -93,8 +103,9 @@ double
 pages_simulator_ns(const struct subject *subject, const uint32_t *pages,
                    struct host_memory *memory)
 {
-    bool reads =
-        subject->what == FAULT_ZERO_PAGE || subject->what == FAULT_FILE_PAGE;
+    bool reads = subject->what == FAULT_ZERO_PAGE ||
+                 subject->what == FAULT_FILE_PAGE ||
+                 subject->what == FAULT_FILE_AROUND;
     struct bench bench = bench_new(subject, memory);
 
     prepare(subject, &bench, pages);

@@ -18,6 +18,9 @@ enum what {
     FAULT_COW,
     FAULT_ZERO_PAGE,
     FAULT_FILE_PAGE,
+    FAULT_FILE_AROUND,  // 16 pages at a time
+    FAULT_FILE_COW,
+    FAULT_SHMEM,
     TOUCH_PRESENT,
 };
 
