@@ -43,15 +43,12 @@ note_mapped(struct around *around, uint64_t from, uint32_t count)
     bool has_own = around->addr - from < pages_to_bytes(count);
 
     machine->counters.fault_around_pages += count - has_own;
-    if (has_own) {
-        around->leaf->pte[leaf_index(machine->arch, around->addr)] |=
-            PTE_ACCESSED;
-        around->is_mapped = true;
-    }
+    around->is_mapped |= has_own;
 }
 
 /* Map pages from `from` on where there is nothing yet: those of `pfns`, or of a
- * folio from the first of them on.  false: no memory. */
+ * folio from the first of them on.  On x86 all count as accessed.  false: no
+ * memory. */
 static bool
 map_found(struct around *around, uint64_t from, uint32_t pages,
           const pfn_t *pfns, bool is_folio)
@@ -59,7 +56,7 @@ map_found(struct around *around, uint64_t from, uint32_t pages,
     struct vma *vma = around->vma;
     struct leaf *leaf = around->leaf;
     uint32_t index = leaf_index(vma->mm->machine->arch, from), count, mapped;
-    uint64_t bits = fault_read_bits(vma);
+    uint64_t bits = PTE_ACCESSED | fault_read_bits(vma);
 
     around->found_pages += pages;
     for (uint32_t i = 0; i < pages; i += MAX(count, 1)) {

@@ -211,6 +211,8 @@ reclaim_file(struct machine *machine, uint64_t target)
 static uint64_t
 reclaim_pages(struct machine *machine, uint64_t target)
 {
+    lru_drain(machine, machine->cpu);
+
     uint64_t freed = vrange_reclaim(machine, target);
 
     if (freed < target)

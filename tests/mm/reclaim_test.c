@@ -1,6 +1,7 @@
 /*
- * What a process gives up by MADV_PAGEOUT: which pages leave memory, which
- * only leave its page table, and what the next touch of them is.
+ * What direct reclaim takes of the page cache, and what a process gives up by
+ * MADV_PAGEOUT: which pages leave memory, which only leave its page table, and
+ * what the next touch of them is.
  *
  *   page of a file     clean                  dirty
  *   mapped once        leaves memory          loses its entry, stays
@@ -12,6 +13,7 @@
 
 #include "mm/file.h"
 #include "mm/page_alloc.h"
+#include "mm/reclaim.h"
 #include "tests/run_suite.h"
 
 #include <check.h>
@@ -278,6 +280,60 @@ START_TEST(memory_for_a_page_table_may_cost_the_page_that_it_is_for)
 }
 END_TEST
 
+/* ---- direct reclaim ---- */
+
+static void
+assert_reclaims(uint64_t expected_pages)
+{
+    uint64_t pages = reclaim_direct(machine, 0, PAGE_ANON, 0);
+
+    ck_assert_uint_eq(pages, expected_pages);
+}
+
+START_TEST(the_oldest_pages_of_the_cache_go_32_at_a_time)
+{
+    struct file *file = map_whole(false, MM_SHARED);
+
+    assert_reclaims(32);
+    for (uint64_t page = 0; page < FILE_PAGES; page++)
+        ck_assert_int_eq(file_page_is_cached(file, page), page >= 32);
+    assert_reclaims(32);
+    assert_reclaims(0);
+    ck_assert_uint_eq(file->cached_pages, 0);
+}
+END_TEST
+
+/* What was mapped around a fault counts as used. */
+START_TEST(a_mapped_page_that_was_used_goes_round_once)
+{
+    struct file *file = map_whole(false, MM_SHARED);
+
+    touch_page(TOUCH_READ, 0);
+    assert_reclaims(32);
+    ck_assert_uint_eq(machine->counters.reclaim_scanned_pages, 16 + 32);
+    for (uint64_t page = 0; page < FILE_PAGES; page++)
+        ck_assert_int_eq(file_page_is_cached(file, page),
+                         page < 16 || page >= 48);
+    ck_assert(is_mapped(0));
+    assert_reclaims(32);
+    ck_assert(!is_mapped(0));
+    ck_assert_uint_eq(file->cached_pages, 0);
+}
+END_TEST
+
+START_TEST(a_dirty_page_that_nobody_maps_stays)
+{
+    struct file *file = map_whole(false, MM_SHARED);
+
+    touch_page(TOUCH_WRITE, 3);
+    memory_call(task, CALL_MUNMAP, PLACE, PAGES(FILE_PAGES));
+    assert_reclaims(32);
+    assert_reclaims(31);
+    ck_assert_uint_eq(file->cached_pages, 1);
+    ck_assert(file_page_is_cached(file, 3));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -299,5 +355,13 @@ main(void)
     tcase_add_test(tcase,
                    memory_for_a_page_table_may_cost_the_page_that_it_is_for);
     suite_add_tcase(suite, tcase);
+
+    TCase *direct = tcase_create("direct");
+
+    tcase_add_checked_fixture(direct, set_up, tear_down);
+    tcase_add_test(direct, the_oldest_pages_of_the_cache_go_32_at_a_time);
+    tcase_add_test(direct, a_mapped_page_that_was_used_goes_round_once);
+    tcase_add_test(direct, a_dirty_page_that_nobody_maps_stays);
+    suite_add_tcase(suite, direct);
     return run_suite(suite);
 }

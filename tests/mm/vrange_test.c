@@ -1,6 +1,6 @@
 /*
- * vrange(): which ranges it takes, and what it answers (version 7 of the
- * patch, mm/vrange.c).
+ * vrange(): which ranges it takes, what it answers, and what reclaim takes from
+ * them (version 7 of the patch, mm/vrange.c).
  */
 #include "eras.h"
 
@@ -67,6 +67,27 @@ START_TEST(a_length_is_rounded_down_to_pages)
 }
 END_TEST
 
+START_TEST(reclaim_empties_ranges_until_it_has_enough_or_has_seen_all)
+{
+    uint64_t large = map_anon(task, PAGES(40));
+
+    touch(task, TOUCH_WRITE, addr, PAGES(8));
+    touch(task, TOUCH_WRITE, large, PAGES(40));
+    vrange_call(task->mm, addr, PAGES(3), true);
+    vrange_call(task->mm, addr + PAGES(4), PAGES(3), true);
+    ck_assert_uint_eq(vrange_reclaim(machine, 3), 3);
+    ck_assert(entry_at(task, addr) == PTE_PURGED);
+    ck_assert(entry_at(task, addr + PAGES(4)) != PTE_PURGED);
+    ck_assert_uint_eq(vrange_reclaim(machine, 32), 3);
+    ck_assert_uint_eq(vrange_reclaim(machine, 32), 0);
+    vrange_call(task->mm, large, PAGES(40), true);
+    ck_assert_uint_eq(vrange_reclaim(machine, 32), 40);
+    vrange_call(task->mm, addr, PAGES(8), false);
+    vrange_call(task->mm, large, PAGES(40), false);
+    ck_assert_uint_eq(vrange_reclaim(machine, 32), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -76,6 +97,8 @@ main(void)
     tcase_add_checked_fixture(calls, setup, teardown);
     tcase_add_test(calls, a_range_begins_with_a_page_and_has_at_least_one);
     tcase_add_test(calls, a_length_is_rounded_down_to_pages);
+    tcase_add_test(calls,
+                   reclaim_empties_ranges_until_it_has_enough_or_has_seen_all);
     suite_add_tcase(suite, calls);
     return run_suite(suite);
 }
