@@ -47,7 +47,14 @@ enum anon_fork_form {
 
 enum madv_free_form { MADV_FREE_NONE, MADV_FREE_4_5, MADV_FREE_4_12 };
 enum overcommit_form { OVERCOMMIT_2_6_2, OVERCOMMIT_2_6_22, OVERCOMMIT_5_2 };
-enum oom_form { OOM_2_6_2, OOM_2_6_24, OOM_2_6_38, OOM_4_10, OOM_6_1 };
+enum oom_form {
+    OOM_2_6_2,
+    OOM_2_6_24,
+    OOM_2_6_38,
+    OOM_3_8,
+    OOM_4_10,
+    OOM_6_1
+};
 
 /* Calls that a kernel may lack; enum kernel_call bits in kernel.calls. */
 /* clang-format off */

@@ -189,6 +189,7 @@ task_fork(struct task *parent, unsigned cpu, struct task **child)
         return -ENOMEM;
     }
     task->mm->user_count = 1;
+    task->parent = parent->leader;
     *child = task;
     return 0;
 }
@@ -214,6 +215,7 @@ task_vfork(struct task *parent, unsigned cpu, struct task **child)
     if (!task)
         return -ENOMEM;
     task->vfork_parent = parent;
+    task->parent = parent->leader;
     *child = task;
     return 0;
 }

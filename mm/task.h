@@ -20,9 +20,11 @@ struct task {
     pfn_t stack;               // kernel stack: first frame
     void *object;              // slab object: task_struct
     struct task *leader;       // first task of the process, ended or not
+    struct task *parent;       // leader of the process that forked this one
     struct task *threads;      // a leader's: who lives, oldest first
     struct task *threads_last;
     struct task *thread_prev, *thread_next;
+    uint64_t children_points;  // a leader's: mm/oom.c's
     uint64_t start_ns;         // functional clock at creation
     void *user;                // the driver's
 };

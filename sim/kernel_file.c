@@ -65,7 +65,7 @@ static const struct fact facts[] = {
     {"overcommit", FACT_WORD, FIELD(overcommit), 0, 0,
      WORDS("2.6.2", "2.6.22", "5.2")},
     {"oom", FACT_WORD, FIELD(oom), 0, 0,
-     WORDS("2.6.2", "2.6.24", "2.6.38", "4.10", "6.1")},
+     WORDS("2.6.2", "2.6.24", "2.6.38", "3.8", "4.10", "6.1")},
     {"fault_around_pages", FACT_NUMBER, FIELD(fault_around_pages), 0, 512,
      NULL},
     {"zap_batch_pages", FACT_NUMBER, FIELD(zap_batch_pages), 1, 1 << 20, NULL},

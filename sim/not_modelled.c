@@ -8,6 +8,8 @@
 const struct not_modelled not_modelled[] = {
     {"swap", "under pressure anonymous memory stays; a run that would swap "
              "ends in an OOM kill instead"},
+    {"OOM scores", "CPU time, nice and oom_score_adj of a process count for "
+                   "nothing; another one may be killed first"},
     {"LRU ageing", "reclaim takes lazily freed, volatile and clean file pages "
                    "only, oldest first; which file pages go may differ"},
     {"transparent huge pages", "a huge page is counted as 512 faults and "
