@@ -63,6 +63,15 @@ key_or(const struct arch *arch, uint64_t key, uint64_t otherwise)
     return key && key <= arch->task_size ? key : otherwise;
 }
 
+/* A stack begins as large as exec makes it, and in whole pages. */
+static uint64_t
+stack_top_of(const struct arch *arch, uint64_t key)
+{
+    uint64_t top = page_ceil(key_or(arch, key, arch->stack_top));
+
+    return top > INITIAL_STACK_BYTES ? top : arch->stack_top;
+}
+
 void
 mm_set_layout(struct mm *mm, const struct exec_layout *layout)
 {
@@ -78,7 +87,7 @@ mm_set_layout(struct mm *mm, const struct exec_layout *layout)
                              ? layout->rlimit_memlock
                              : memlock_limit_bytes(kernel);
     mm->rlimit_as = layout->has_rlimit_as ? layout->rlimit_as : UNLIMITED;
-    mm->stack_top = key_or(arch, layout->stack_top, arch->stack_top);
+    mm->stack_top = stack_top_of(arch, layout->stack_top);
     mm->brk_start = key_or(arch, layout->brk, brk);
     mm->brk = mm->brk_start;
     mm->top_down = machine->policy.layout == LAYOUT_TOP_DOWN &&

@@ -6,6 +6,8 @@
 
 #include "mm/aspace.h"
 
+#define INITIAL_STACK_BYTES (UINT64_C(132) << 10)
+
 /* vm.max_map_count. */
 uint32_t mm_map_count_max(const struct mm *mm);
 /* Runs as root: capabilities are not modelled beyond that. */

@@ -31,9 +31,8 @@
 
 #include <errno.h>
 
-#define HUGE_BYTES          (UINT64_C(2) << 20)
-#define INITIAL_STACK_BYTES (UINT64_C(132) << 10)
-#define MMAP_MIN_ADDR       UINT64_C(65536)
+#define HUGE_BYTES    (UINT64_C(2) << 20)
+#define MMAP_MIN_ADDR UINT64_C(65536)
 
 /* From here on a hint is rounded down (and not below mmap_min_addr). */
 #define HINT_ROUNDS_DOWN_VERSION 2006024

@@ -707,6 +707,22 @@ START_TEST(the_keys_of_a_layout_win)
 }
 END_TEST
 
+START_TEST(a_stack_is_whole_and_within_user_space)
+{
+    static const struct {
+        uint64_t key, top;
+    } cases[] = {
+        {1, 0x7ffffffff000},          {0x21000, 0x7ffffffff000},
+        {0x21001, 0x22000},           {0x7fffffffe123, 0x7ffffffff000},
+        {UINT64_MAX, 0x7ffffffff000},
+    };
+    struct exec_layout layout = {.stack_top = cases[_i].key};
+
+    mm_set_layout(scene.mm, &layout);
+    ck_assert_uint_eq(scene.mm->stack_top, cases[_i].top);
+}
+END_TEST
+
 /* ---- invariants ---- */
 
 static void
@@ -808,6 +824,7 @@ main(void)
                         KERNEL_FIXTURE_COUNT);
     tcase_add_test(rest, mmap_base_leaves_room_for_the_stack);
     tcase_add_test(rest, the_keys_of_a_layout_win);
+    tcase_add_loop_test(rest, a_stack_is_whole_and_within_user_space, 0, 5);
     suite_add_tcase(suite, rest);
 
     tcase_add_checked_fixture(broken, setup, NULL);
