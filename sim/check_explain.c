@@ -44,7 +44,8 @@ add_vmas(struct check_difference *difference, const struct replay *replay,
 void
 check_page_look(struct check_page *page, struct mm *mm, uint64_t address)
 {
-    struct leaf *leaf = pagetable_leaf(mm, address);
+    bool is_there = address < mm->machine->arch->task_size;
+    struct leaf *leaf = is_there ? pagetable_leaf(mm, address) : NULL;
 
     page->address = address & PAGE_MASK;
     page->has_table = leaf != NULL;

@@ -9,8 +9,10 @@
 
 #include <errno.h>
 
-#define CALL_NS      1000  // functional clock: a call, or a page touched
-#define EXPECT_AHEAD 16    // events: what memory takes, over what one takes
+#define CALL_NS 1000  // functional clock: a call, or a page touched
+/* 73 years: clocks stop, so that their sums are numbers of JSON. */
+#define CLOCK_MAX_NS (UINT64_C(1) << 61)
+#define EXPECT_AHEAD 16  // events: what memory takes, over what one takes
 
 _Static_assert((int)TRACE_PROT_READ == VM_READ &&
                    (int)TRACE_PROT_WRITE == VM_WRITE &&
@@ -360,10 +362,16 @@ touched_pages(const struct operation *op)
 }
 
 static void
+add_ns(uint64_t *clock_ns, uint64_t ns)
+{
+    *clock_ns += MIN(ns, CLOCK_MAX_NS - *clock_ns);
+}
+
+static void
 advance_clock(struct replay *replay, uint64_t ns)
 {
     if (!replay->trace->has_times)
-        replay->machine->now_ns += ns;
+        add_ns(&replay->machine->now_ns, ns);
 }
 
 /* A new task: its entry, and what it inherits for --check. */
@@ -433,10 +441,10 @@ run_book_event(struct replay *replay, const struct trace_event *event)
     if (replay->check)
         check_passage(replay->check, event);
     if (event->op == TRACE_OP_WORK) {
-        replay->user_ns += event->length;
+        add_ns(&replay->user_ns, event->length);
         advance_clock(replay, event->length);
     } else if (event->op == TRACE_OP_KWORK) {
-        replay->kwork_ns += event->length;
+        add_ns(&replay->kwork_ns, event->length);
     } else if (event->op == TRACE_OP_MARK) {
         replay->mark_counts[event->object]++;
     }
@@ -572,7 +580,8 @@ replay_run(struct replay *replay, uint64_t event_end, uint64_t until_ns)
         if (machine->kswapd_wanted)
             machine_run_daemons(machine);
         if (event->flags & TRACE_HAS_TIME && replay->trace->has_times)
-            machine->now_ns = MAX(machine->now_ns, event->start_ns);
+            machine->now_ns =
+                MAX(machine->now_ns, MIN(event->start_ns, CLOCK_MAX_NS));
         if (event->task == TRACE_NONE)
             run_machine_event(replay, event);
         else

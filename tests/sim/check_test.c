@@ -229,6 +229,23 @@ START_TEST(a_difference_shows_the_page_and_the_mappings_around_it)
 }
 END_TEST
 
+/* Bit 48 is not in the index of any table. */
+START_TEST(a_place_beyond_user_space_has_no_page)
+{
+    json_t *check = check_of("1 start\n"
+                             "1 mmap A 4K rw- anon at=0x10000 fixed\n"
+                             "1 w A 4K\n"
+                             "1 w 0x1000000010000 4K = hit\n",
+                             1);
+    const json_t *first =
+        json_array_get(json_object_get(check, "differences"), 0);
+    const char *pte = json_string_value(json_object_get(first, "pte"));
+
+    ck_assert_msg(strstr(pte, "before: none, nor a page table"), "%s", pte);
+    json_decref(check);
+}
+END_TEST
+
 START_TEST(a_mapping_is_one_line_whatever_its_file_is_called)
 {
     json_t *check = check_of("1 start\n"
@@ -333,6 +350,7 @@ main(void)
     tcase_add_test(tests, the_first_ten_differences_are_shown_in_order);
     tcase_add_test(tests, the_table_says_all_of_it);
     tcase_add_test(tests, totals_stand_beside_those_of_the_recording);
+    tcase_add_test(tests, a_place_beyond_user_space_has_no_page);
     suite_add_tcase(suite, tests);
     return run_suite(suite);
 }

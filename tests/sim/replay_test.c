@@ -332,6 +332,35 @@ START_TEST(without_times_the_clock_is_work_calls_and_pages)
 }
 END_TEST
 
+START_TEST(clocks_stop_before_they_overflow)
+{
+    static const char *const texts[] = {
+        "#vmtrace 1\n"
+        "1 start\n"
+        "1 work 0xffffffffffffffff\n"
+        "1 kwork 0xffffffffffffffff\n"
+        "1 work 5\n"
+        "1 mmap A 4K rw- anon\n",
+        "#vmtrace 1\n"
+        "@5 1 start\n"
+        "@0xffffffffffffffff 1 work 0xffffffffffffffff\n"
+        "@0xffffffffffffffff 1 kwork 1\n"
+        "@7 1 mmap A 4K rw- anon\n",
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        write_file("t", texts[i]);
+        json_t *result = replay_result("t", "--timeline", "1ms", NULL);
+        json_int_t user = integer_at(result, "time_ns.user");
+        ck_assert_int_eq(user, INT64_C(1) << 61);
+        ck_assert_int_eq(integer_at(result, "time_ns.elapsed"),
+                         user + integer_at(result, "time_ns.system"));
+        ck_assert_int_eq(counter(result, "syscall_count"), 1);
+        json_decref(result);
+    }
+}
+END_TEST
+
 START_TEST(recorded_times_are_the_clock)
 {
     write_file("t", "#vmtrace 1\n"
@@ -735,6 +764,7 @@ main(void)
     tcase_add_test(tcase, heap_and_stack_always_exist);
     tcase_add_test(tcase, user_time_is_work_and_kernel_time_contains_kwork);
     tcase_add_test(tcase, without_times_the_clock_is_work_calls_and_pages);
+    tcase_add_test(tcase, clocks_stop_before_they_overflow);
     tcase_add_test(tcase, recorded_times_are_the_clock);
     tcase_add_test(tcase, removing_all_results_changes_no_counter);
     tcase_add_test(tcase, a_fork_copies_what_maps_the_kernels_variables);
