@@ -18,7 +18,8 @@ static const struct option_spec output_options[] = {
     HELP, END};
 static const struct option_spec record_options[] = {
     {"with", 0, "TOOL", "perf or strace (default: perf if it may be used)"},
-    {"buffer", 0, "SIZE", "of every CPU, for perf's events (default 16M)"},
+    {"buffer", 0, "SIZE", "of every CPU, for perf's events: a power of two "
+     "(default 16M)"},
     {"output", 'o', "TRACE", "file to write (default: standard "
      "output; the command's then goes to standard error)"},
     HELP, END};
