@@ -144,6 +144,14 @@ map_next(struct around *around, uint64_t *at, uint64_t end)
                      true);
 }
 
+uint32_t
+fault_around_left(const struct vma *vma, uint64_t addr)
+{
+    uint32_t pages = vma->mm->machine->kernel.fault_around_pages;
+
+    return pages - ((uint32_t)bytes_to_pages(addr) & (pages - 1));
+}
+
 bool
 fault_around(struct vma *vma, uint64_t addr)
 {

@@ -198,16 +198,21 @@ note_mapped(struct touch *touch, struct leaf *leaf, uint64_t addr,
     advance(touch, count);
 }
 
-/* Pages that lie ready from addr on, a fault each; false: that one does not. */
+/* Pages that lie ready from addr on, or new ones of shmem, a fault each; false:
+ * the first has to come another way.  A new page that is locked goes through
+ * two batches in turns with others, hence alone. */
 static bool
 map_run(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
         uint32_t max_pages)
 {
     uint32_t index = leaf_index(touch->machine->arch, addr);
+    uint32_t max = none_run(leaf, index, MIN(max_pages, FAULT_RUN_MAX));
     pfn_t pfns[FAULT_RUN_MAX];
-    uint32_t count = fault_find_run(
-        vma, addr, none_run(leaf, index, MIN(max_pages, FAULT_RUN_MAX)), pfns);
+    uint32_t count = fault_find_run(vma, addr, max, pfns);
 
+    if (count == 0 && vma->file->is_shmem && !vma_is_locked(vma))
+        count = file_add_run(vma->file, touch->cpu, vma_index(vma, addr), max,
+                             pfns);
     if (count == 0)
         return false;
     count = fault_map_pages(vma, leaf, index, pfns, count,
@@ -215,6 +220,17 @@ map_run(struct touch *touch, struct vma *vma, struct leaf *leaf, uint64_t addr,
     readahead_found_run(vma, count);
     note_mapped(touch, leaf, addr, count);
     return true;
+}
+
+/* How many pages from addr on can be worked on as those of map_run(): where
+ * pages around are mapped, only new ones of shmem, of which nothing was around
+ * the others. */
+static uint32_t
+run_limit(const struct vma *vma, uint64_t addr, bool maps_around, uint32_t max)
+{
+    if (!maps_around)
+        return max;
+    return vma->file->is_shmem ? MIN(max, fault_around_left(vma, addr)) : 0;
 }
 
 void
@@ -225,11 +241,13 @@ fault_map_file(struct touch *touch, struct vma *vma, struct leaf *leaf,
     struct attempt attempt = {.pfn = PFN_NONE};
     enum step step = STEP_OVER;
 
-    if (!maps_around && leaf && map_run(touch, vma, leaf, addr, max_pages))
-        return;
+    max_pages = run_limit(vma, addr, maps_around, leaf ? max_pages : 0);
     while (step == STEP_OVER) {
         if (maps_around && fault_around(vma, addr))
             break;
+        if (max_pages && map_run(touch, vma, leaf, addr, max_pages))
+            return;
+        max_pages = 0;  // it has begun
         step = try_file_page(touch, vma, addr, &attempt);
         if (step == STEP_FOUND)
             step = map_own(touch, vma, addr, attempt.pfn);

@@ -220,6 +220,8 @@ uint32_t fault_map_folio(struct vma *vma, struct leaf *leaf, uint32_t index,
 
 /* fault_around.c */
 bool fault_maps_around(const struct vma *vma);
+/* Pages from addr on to the end of what is mapped around it. */
+uint32_t fault_around_left(const struct vma *vma, uint64_t addr);
 /* There may be no table yet.  true: the page at addr is mapped, nothing is left
  * to do. */
 bool fault_around(struct vma *vma, uint64_t addr);

@@ -238,6 +238,29 @@ split_gone(struct file *file, uint64_t index, unsigned order)
     }
 }
 
+/* Of a folio of 2^order pages. */
+static void
+enter_page(struct file *file, uint64_t index, pfn_t pfn, unsigned order)
+{
+    struct page *page = page_of(file->machine, pfn);
+
+    fill_frame(file, pfn);
+    page->flags |= order << PAGE_ORDER_SHIFT;
+    page->home = file->id;
+    page->index = index & ((UINT64_C(1) << 40) - 1);
+    *slot_alloc(file, index) = pfn.v + 1;
+}
+
+/* Folios in the cache come to their LRU list. */
+static void
+list_folios(struct file *file, unsigned cpu, const pfn_t *pfns, uint32_t count,
+            unsigned order)
+{
+    file->cached_pages += (uint64_t)count << order;
+    lru_add_run(file->machine, cpu, pfns, count,
+                file->is_shmem ? LRU_SHMEM : LRU_FILE);
+}
+
 /* Frames for the pages of a folio, in the cache and on its LRU list.  For a
  * large one nobody goes to any trouble. */
 static pfn_t
@@ -250,19 +273,52 @@ add_folio(struct file *file, unsigned cpu, uint64_t index, unsigned order)
     if (pfn_is_none(pfn))
         return pfn;
     split_gone(file, index, order);
-    for (uint32_t i = 0; i < 1u << order; i++) {
-        pfn_t part = {pfn.v + i};
-        struct page *page = page_of(machine, part);
-
-        fill_frame(file, part);
-        page->flags |= order << PAGE_ORDER_SHIFT;
-        page->home = file->id;
-        page->index = (index + i) & ((UINT64_C(1) << 40) - 1);
-        *slot_alloc(file, index + i) = part.v + 1;
-    }
-    file->cached_pages += UINT64_C(1) << order;
-    lru_add_run(machine, cpu, &pfn, 1, file->is_shmem ? LRU_SHMEM : LRU_FILE);
+    for (uint32_t i = 0; i < 1u << order; i++)
+        enter_page(file, index + i, (pfn_t){pfn.v + i}, order);
+    list_folios(file, cpu, &pfn, 1, order);
     return pfn;
+}
+
+/* Pages from index on that never had a frame; at most max. */
+static uint32_t
+unused_run(const struct file *file, uint64_t index, uint64_t max)
+{
+    const uint32_t *slots = slot_of(file, index);
+    uint64_t size_pages = file_size_pages(file);
+    uint32_t count = 0;
+
+    if (index >= size_pages)
+        return 0;
+    max = MIN(max, MIN(size_pages - index, CHUNK_PAGES - index % CHUNK_PAGES));
+    if (!slots)
+        return (uint32_t)max;
+    while (count < max && slots[count] == SLOT_UNUSED)
+        count++;
+    return count;
+}
+
+/* Frames for those pages, each a folio. */
+static void
+add_run(struct file *file, unsigned cpu, uint64_t index, const pfn_t *pfns,
+        uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        enter_page(file, index + i, pfns[i], 0);
+    list_folios(file, cpu, pfns, count, 0);
+}
+
+uint32_t
+file_add_run(struct file *file, unsigned cpu, uint64_t index, uint32_t max,
+             pfn_t *pfns)
+{
+    bool is_in_memory = !file->is_shmem && !file->is_cold;
+    uint32_t count = is_in_memory ? 0 : unused_run(file, index, max);
+
+    count = page_alloc_run_at_hand(file->machine, cpu, PAGE_FILE, count, pfns);
+    add_run(file, cpu, index, pfns, count);
+    if (!file->is_shmem)
+        charge(file->machine, CHARGE_disk_read_page, count);
+    return count;
 }
 
 pfn_t
@@ -279,29 +335,42 @@ file_read(struct file *file, unsigned cpu, uint64_t index, unsigned order)
     return pfn;
 }
 
-/*
- * A page that was in memory before the run: its frame appears now, but what
- * that took was not part of what is simulated.
- */
+/* What frames of pages take that were in memory before the run: no part of what
+ * is simulated. */
+struct untold {
+    uint64_t alloc_count, split_count;
+    uint64_t page_alloc, buddy_page, lru_add;
+};
+
+static struct untold
+untold_begin(const struct machine *machine)
+{
+    return (struct untold){
+        .alloc_count = machine->counters.page_alloc_count,
+        .split_count = machine->counters.buddy_split_count,
+        .page_alloc = machine->charges[CHARGE_page_alloc],
+        .buddy_page = machine->charges[CHARGE_buddy_page],
+        .lru_add = machine->charges[CHARGE_lru_add],
+    };
+}
+
+static void
+untold_end(struct machine *machine, const struct untold *before)
+{
+    machine->counters.page_alloc_count = before->alloc_count;
+    machine->counters.buddy_split_count = before->split_count;
+    machine->charges[CHARGE_page_alloc] = before->page_alloc;
+    machine->charges[CHARGE_buddy_page] = before->buddy_page;
+    machine->charges[CHARGE_lru_add] = before->lru_add;
+}
+
 static pfn_t
 add_old_page(struct file *file, unsigned cpu, uint64_t index)
 {
-    struct machine *machine = file->machine;
-    struct mm_counters *counters = &machine->counters;
-    uint64_t alloc_count = counters->page_alloc_count;
-    uint64_t split_count = counters->buddy_split_count;
-    uint64_t charged[] = {
-        machine->charges[CHARGE_page_alloc],
-        machine->charges[CHARGE_buddy_page],
-        machine->charges[CHARGE_lru_add],
-    };
+    struct untold before = untold_begin(file->machine);
     pfn_t pfn = add_folio(file, cpu, index, 0);
 
-    counters->page_alloc_count = alloc_count;
-    counters->buddy_split_count = split_count;
-    machine->charges[CHARGE_page_alloc] = charged[0];
-    machine->charges[CHARGE_buddy_page] = charged[1];
-    machine->charges[CHARGE_lru_add] = charged[2];
+    untold_end(file->machine, &before);
     return pfn;
 }
 
@@ -327,15 +396,28 @@ file_bring_in(struct file *file, uint64_t index, uint64_t count)
     if (file->is_shmem || file->is_cold || index >= size_pages ||
         file->cached_pages == size_pages)
         return;
-    for (uint64_t end = index + MIN(count, size_pages - index); index < end;
-         index++) {
-        if (!pfn_is_none(file_lookup(file, index)) ||
-            !file_page_is_cached(file, index))
+    struct untold before = untold_begin(machine);
+    uint64_t end = index + MIN(count, size_pages - index);
+
+    while (index < end) {
+        pfn_t pfns[64];
+        uint32_t run =
+            unused_run(file, index, MIN(end - index, G_N_ELEMENTS(pfns)));
+
+        if (run == 0) {
+            index++;
             continue;
-        if (!has_plenty(machine) ||
-            pfn_is_none(add_old_page(file, machine->cpu, index)))
-            return;
+        }
+        run = has_plenty(machine)
+                  ? page_alloc_part_at_hand(machine, machine->cpu, PAGE_FILE,
+                                            run, pfns)
+                  : 0;
+        if (run == 0)
+            break;
+        add_run(file, machine->cpu, index, pfns, run);
+        index += run;
     }
+    untold_end(machine, &before);
 }
 
 pfn_t

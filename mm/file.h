@@ -74,6 +74,11 @@ enum file_get file_get_page(struct vma *vma, unsigned cpu, uint64_t index,
  * marked to start read-ahead: how many, at most max. */
 uint32_t file_find_run(const struct file *file, uint64_t index, uint32_t max,
                        pfn_t *pfns);
+/* Frames for pages from index on that never had one and are not in memory, as
+ * far as they are at hand: how many, at most max.  Those of shmem are zeroed,
+ * others read. */
+uint32_t file_add_run(struct file *file, unsigned cpu, uint64_t index,
+                      uint32_t max, pfn_t *pfns);
 /* The frame of a page that a fault nearby may map along: it is in memory
  * already, and not marked to start read-ahead.  Else PFN_NONE. */
 pfn_t file_get_around(struct file *file, unsigned cpu, uint64_t index);

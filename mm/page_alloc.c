@@ -263,18 +263,28 @@ page_alloc_run(struct machine *machine, unsigned cpu, enum page_state state,
 }
 
 uint32_t
+page_alloc_part_at_hand(struct machine *machine, unsigned cpu,
+                        enum page_state state, uint32_t count, pfn_t *pfns)
+{
+    struct request request = request_make(machine, cpu, state, 0);
+    uint32_t had = walk_zonelist(&request, WATERMARK_LOW, count, pfns);
+
+    dress_blocks(&request, pfns, had);
+    account_blocks(&request, had);
+    return had;
+}
+
+uint32_t
 page_alloc_run_at_hand(struct machine *machine, unsigned cpu,
                        enum page_state state, uint32_t count, pfn_t *pfns)
 {
-    struct request request = request_make(machine, cpu, state, 0);
     uint32_t had = 0, part = 1;
 
     while (had < count && part) {
-        part = walk_zonelist(&request, WATERMARK_LOW, count - had, pfns + had);
-        dress_blocks(&request, pfns + had, part);
+        part = page_alloc_part_at_hand(machine, cpu, state, count - had,
+                                       pfns + had);
         had += part;
     }
-    account_blocks(&request, had);
     return had;
 }
 

@@ -38,7 +38,13 @@ bool page_alloc_anon_at_hand(struct machine *machine, unsigned cpu, pfn_t *pfn);
 uint32_t page_alloc_run(struct machine *machine, unsigned cpu,
                         enum page_state state, uint32_t count, pfn_t *pfns);
 
-/* The same, without reclaim: as many as the marks allow. */
+/* The same, without reclaim, until free pages of a zone change: at least one, if
+ * the marks allow it. */
+uint32_t page_alloc_part_at_hand(struct machine *machine, unsigned cpu,
+                                 enum page_state state, uint32_t count,
+                                 pfn_t *pfns);
+
+/* The same: as many as the marks allow. */
 uint32_t page_alloc_run_at_hand(struct machine *machine, unsigned cpu,
                                 enum page_state state, uint32_t count,
                                 pfn_t *pfns);

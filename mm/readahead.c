@@ -95,7 +95,7 @@ read_folio(struct file *file, unsigned cpu, uint64_t index, unsigned order,
     return true;
 }
 
-/* Page by page, what is not in memory yet; the last async_pages are those
+/* What is not in memory yet, each page a folio; the last async_pages are those
  * behind the sign. */
 static void
 read_pages(struct file *file, unsigned cpu, uint64_t index, uint64_t count,
@@ -109,10 +109,18 @@ read_pages(struct file *file, unsigned cpu, uint64_t index, uint64_t count,
     uint64_t end = index + count;
     uint64_t sign = async_pages <= count ? end - async_pages : UINT64_MAX;
 
-    for (; index < end; index++)
-        if (!file_page_is_cached(file, index) &&
+    while (index < end) {
+        pfn_t pfns[64];
+        uint32_t max = (uint32_t)MIN(end - index, G_N_ELEMENTS(pfns));
+        uint32_t run = file_add_run(file, cpu, index, max, pfns);
+
+        if (sign - index < run)
+            page_of(file->machine, pfns[sign - index])->flags |= PAGE_READAHEAD;
+        if (run == 0 && !file_page_is_cached(file, index) &&
             !read_folio(file, cpu, index, 0, sign))
             return;
+        index += MAX(run, 1);
+    }
 }
 
 /* As large as wanted, aligned, and not beyond the end. */

@@ -1,7 +1,7 @@
 /*
- * A range that is touched at once is worked on in runs.  Two machines do the
- * same, one touches ranges and the other their pages one by one: after every
- * step nothing in them may differ.
+ * A range that is touched or populated at once is worked on in runs.  Two
+ * machines do the same, one in runs and the other page by page: after every
+ * call nothing in them may differ.
  *
  * Files are warm, cold, shmem; mapped shared and private, from where neither
  * tables nor chunks of the file begin; with holes in memory and in the tables,
@@ -132,27 +132,17 @@ side_free(struct side *side)
 /* ---- deeds ---- */
 
 static void
-touch_range(struct side *side, struct task *task, const struct call *call)
+run_or_step(struct side *side, unsigned task, const struct call *call)
 {
     struct operation op = {.touch.report.runs = side->runs};
 
-    operation_begin(&op, side->machine, task, call);
-    operation_run(&op);
+    operation_begin(&op, side->machine, side->tasks[task], call);
+    if (side->is_page_by_page)
+        while (operation_step(&op) == STEP_MORE)
+            ;
+    else
+        operation_run(&op);
     operation_finish(&op);
-}
-
-static void
-touch_pages(struct side *side, struct task *task, struct call call)
-{
-    uint64_t end = call.addr + call.length;
-
-    if (!side->is_page_by_page) {
-        touch_range(side, task, &call);
-        return;
-    }
-    call.length = PAGE_BYTES;
-    for (; call.addr < end; call.addr += PAGE_BYTES)
-        touch_range(side, task, &call);
 }
 
 /* Pages of the file leave memory as far as nothing holds them there, or get
@@ -232,10 +222,8 @@ carry_out(struct side *side, const struct deed_args *args)
         change_cache(side, args);
     else if (args->deed == DEED_FORK)
         fork_again(side, args->way);
-    else if (call.kind == CALL_TOUCH)
-        touch_pages(side, side->tasks[args->task], call);
     else
-        run_call(side->machine, side->tasks[args->task], &call);
+        run_or_step(side, args->task, &call);
 }
 
 static struct deed_args
