@@ -228,22 +228,32 @@ most_probes(const struct line *line)
     return most;
 }
 
+/* Of powers of ten: 1000 is as short as 1k, and 0.1 shorter than 100m. */
+static const char *
+tic_format(double most)
+{
+    return most < 1e6 ? "%g" : "%.0s%c";
+}
+
 /* Both axes are logarithmic, so that a slope is an exponent; searches that
  * examine nothing have no place there and stand in the key alone. */
 static void
 write_axes(GString *script, const GPtrArray *lines)
 {
-    double most = 0;
+    double most = 0, tasks = 0;
 
-    for (unsigned i = 0; i < lines->len; i++)
+    for (unsigned i = 0; i < lines->len; i++) {
         most = MAX(most, most_probes(lines->pdata[i]));
+        tasks = MAX(tasks, last_point(lines->pdata[i])->tasks);
+    }
     g_string_append(script,
                     "set autoscale xfix\n"
                     "set xlabel 'tasks alive at the peak (count)'\n"
-                    "set ylabel 'VMAs or nodes examined per search (count)'\n"
-                    "set format x '%.0s%c'\n");
-    g_string_append_printf(script, "set format y '%s'\n",
-                           most < 1e6 ? "%g" : "%.1s%c");
+                    "set ylabel 'VMAs or nodes examined per search (count)'\n");
+    g_string_append_printf(script,
+                           "set format x '%s'\n"
+                           "set format y '%s'\n",
+                           tic_format(tasks), tic_format(most));
     g_string_append(
         script, most > 0 ? "set logscale xy\n"
                            "set autoscale yfix\n"

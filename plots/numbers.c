@@ -5,6 +5,7 @@
 
 #include <glib.h>
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define EXACT_BELOW 1e7  // counts that are shown to the last digit
@@ -52,9 +53,9 @@ plot_scale_for(enum plot_unit unit, double most)
     return largest_scale(scales_of(unit), most);
 }
 
-/* Three digits that count, without trailing zeros and exponents. */
+/* Three digits that count, without an exponent. */
 static char *
-three_digits(double value)
+three_digits(double value, bool has_zeros)
 {
     char text[G_ASCII_DTOSTR_BUF_SIZE];
     double size = fabs(value);
@@ -64,7 +65,7 @@ three_digits(double value)
                                          : "%.2g";
 
     g_ascii_formatd(text, sizeof(text), format, value);
-    if (strchr(text, '.') && !strchr(text, 'e')) {
+    if (!has_zeros && strchr(text, '.') && !strchr(text, 'e')) {
         char *end = text + strlen(text);
         while (end[-1] == '0')
             *--end = '\0';
@@ -88,6 +89,15 @@ grouped(double value)
     return g_string_free(text, FALSE);
 }
 
+static char *
+scaled(enum plot_unit unit, double value, bool has_zeros)
+{
+    struct plot_scale scale = largest_scale(scales_of(unit), value);
+    g_autofree char *digits =
+        three_digits(value / scale.divisor, has_zeros && scale.divisor > 1);
+    return g_strconcat(digits, *scale.name ? " " : "", scale.name, NULL);
+}
+
 char *
 plot_number_text(enum plot_unit unit, double value)
 {
@@ -96,15 +106,13 @@ plot_number_text(enum plot_unit unit, double value)
     if (unit == PLOT_COUNT && value < EXACT_BELOW &&
         (value >= 1000 || (value >= 0 && value == floor(value))))
         return grouped(value);
-    struct plot_scale scale = largest_scale(scales_of(unit), value);
-    g_autofree char *digits = three_digits(value / scale.divisor);
-    return g_strconcat(digits, *scale.name ? " " : "", scale.name, NULL);
+    return scaled(unit, value, unit != PLOT_COUNT);
 }
 
 char *
 plot_bytes_text(double bytes)
 {
-    return plot_number_text(PLOT_BYTES, bytes);
+    return scaled(PLOT_BYTES, bytes, false);
 }
 
 char *

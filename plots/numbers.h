@@ -15,8 +15,9 @@ struct plot_scale {
 
 struct plot_scale plot_scale_for(enum plot_unit unit, double most);
 
-/* "129,000", "12.3 MiB", "4.56 ms". */
+/* What was measured: "129,000", "12.3 MiB", "4.50 ms". */
 char *plot_number_text(enum plot_unit unit, double value);
+/* What was chosen: "16 GiB". */
 char *plot_bytes_text(double bytes);
 
 /* "1 %", "0.34 %", "99.9 %". */

@@ -179,10 +179,12 @@ static const struct {
     {PLOT_COUNT, 1234567, "1,234,567"},
     {PLOT_COUNT, 12345678, "12.3 M"},
     {PLOT_COUNT, 1.25, "1.25"},
-    {PLOT_BYTES, 1073741824, "1 GiB"},
-    {PLOT_BYTES, 1610612736, "1.5 GiB"},
-    {PLOT_BYTES, 4096, "4 KiB"},
+    {PLOT_BYTES, 1073741824, "1.00 GiB"},
+    {PLOT_BYTES, 1610612736, "1.50 GiB"},
+    {PLOT_BYTES, 4096, "4.00 KiB"},
     {PLOT_NS, 12340000, "12.3 ms"},
+    {PLOT_NS, 4999000, "5.00 ms"},
+    {PLOT_NS, 7, "7 ns"},
     {PLOT_NS, 0, "0 ns"},
 };
 
@@ -192,6 +194,16 @@ START_TEST(a_number_has_three_digits_and_a_unit)
         plot_number_text(numbers[_i].unit, numbers[_i].value);
 
     ck_assert_str_eq(text, numbers[_i].text);
+}
+END_TEST
+
+START_TEST(a_size_that_was_chosen_has_no_zeros_behind)
+{
+    g_autofree char *whole = plot_bytes_text(17179869184.0);
+    g_autofree char *part = plot_bytes_text(1610612736.0);
+
+    ck_assert_str_eq(whole, "16 GiB");
+    ck_assert_str_eq(part, "1.5 GiB");
 }
 END_TEST
 
@@ -212,6 +224,7 @@ main(void)
     tcase_add_test(tcase, a_lower_bound_is_not_compared);
     tcase_add_loop_test(tcase, a_number_has_three_digits_and_a_unit, 0,
                         (int)G_N_ELEMENTS(numbers));
+    tcase_add_test(tcase, a_size_that_was_chosen_has_no_zeros_behind);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
