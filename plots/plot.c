@@ -48,29 +48,32 @@ plot_report_clear(struct plot_report *report)
     g_clear_pointer(&report->index_path, g_free);
 }
 
+/* Where files go, and how. */
+struct folder {
+    const char *path;
+    plot_writer write;
+};
+
 static bool
-write_file(const char *dir, const char *name, const char *ending,
+write_file(const struct folder *folder, const char *name, const char *ending,
            const GString *text, GError **error)
 {
     g_autofree char *file = g_strconcat(name, ".", ending, NULL);
-    g_autofree char *path = g_build_filename(dir, file, NULL);
-    g_autoptr(GError) failure = NULL;
+    g_autofree char *path = g_build_filename(folder->path, file, NULL);
 
-    if (g_file_set_contents(path, text->str, (gssize)text->len, &failure))
-        return true;
-    g_set_error(error, PLOT_ERROR, PLOT_ERROR_OUTPUT, "%s", failure->message);
-    return false;
+    return folder->write(path, text, error);
 }
 
 static bool
-write_pictures(const struct picture *pictures, const char *dir, GError **error)
+write_pictures(const struct picture *pictures, const struct folder *folder,
+               GError **error)
 {
     for (size_t i = 0; i < PICTURE_COUNT; i++) {
         const struct picture *picture = &pictures[i];
         if (picture->left_out)
             continue;
-        if (!write_file(dir, picture->name, "tsv", picture->tsv, error) ||
-            !write_file(dir, picture->name, "gp", picture->script, error))
+        if (!write_file(folder, picture->name, "tsv", picture->tsv, error) ||
+            !write_file(folder, picture->name, "gp", picture->script, error))
             return false;
     }
     return true;
@@ -95,12 +98,12 @@ draw_pictures(const struct picture *pictures, const char *gnuplot,
 
 static bool
 write_index(const struct picture *pictures, const struct plot_runs *runs,
-            const char *dir, const char *ending, GError **error)
+            const struct folder *folder, const char *ending, GError **error)
 {
     GString *markdown = index_markdown(runs, pictures, PICTURE_COUNT, ending);
     GString *html = index_html(runs, pictures, PICTURE_COUNT, ending);
-    bool is_written = write_file(dir, "index", "md", markdown, error) &&
-                      write_file(dir, "index", "html", html, error);
+    bool is_written = write_file(folder, "index", "md", markdown, error) &&
+                      write_file(folder, "index", "html", html, error);
 
     g_string_free(markdown, TRUE);
     g_string_free(html, TRUE);
@@ -109,9 +112,10 @@ write_index(const struct picture *pictures, const struct plot_runs *runs,
 
 static bool
 publish(const struct picture *pictures, const struct plot_runs *runs,
-        const char *dir, enum plot_term term, struct plot_report *report,
-        GError **error)
+        const struct folder *folder, enum plot_term term,
+        struct plot_report *report, GError **error)
 {
+    const char *dir = folder->path;
     g_autofree char *gnuplot = gnuplot_find();
     const char *ending = script_term_name(term);
 
@@ -120,7 +124,7 @@ publish(const struct picture *pictures, const struct plot_runs *runs,
                     g_strerror(errno));
         return false;
     }
-    if (!write_pictures(pictures, dir, error))
+    if (!write_pictures(pictures, folder, error))
         return false;
     if (gnuplot &&
         !draw_pictures(pictures, gnuplot, dir, ending, report, error))
@@ -133,7 +137,7 @@ publish(const struct picture *pictures, const struct plot_runs *runs,
                             "run the command again for pictures",
                             dir));
     report->index_path = g_build_filename(dir, "index.md", NULL);
-    return write_index(pictures, runs, dir, gnuplot ? ending : NULL, error);
+    return write_index(pictures, runs, folder, gnuplot ? ending : NULL, error);
 }
 
 static void
@@ -149,8 +153,9 @@ report_left_out(const struct picture *pictures, struct plot_report *report)
 
 bool
 plot_results(const char *results_path, const char *out_dir, enum plot_term term,
-             struct plot_report *report, GError **error)
+             plot_writer write, struct plot_report *report, GError **error)
 {
+    const struct folder folder = {out_dir, write};
     struct plot_runs runs;
     struct picture pictures[PICTURE_COUNT] = {0};
 
@@ -165,7 +170,7 @@ plot_results(const char *results_path, const char *out_dir, enum plot_term term,
     for (size_t i = 0; i < PICTURE_COUNT; i++)
         composers[i](&pictures[i], &runs, term);
     report_left_out(pictures, report);
-    bool is_done = publish(pictures, &runs, out_dir, term, report, error);
+    bool is_done = publish(pictures, &runs, &folder, term, report, error);
     for (size_t i = 0; i < PICTURE_COUNT; i++)
         picture_clear(&pictures[i]);
     plot_runs_clear(&runs);

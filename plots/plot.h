@@ -28,6 +28,10 @@ struct plot_report {
     char *index_path;
 };
 
+/* Writes a file whole or not at all. */
+typedef bool (*plot_writer)(const char *path, const GString *text,
+                            GError **error);
+
 /*
  * Draw what there is to see in the results ("-" is standard input) into the
  * directory, which is made if need be.  Without gnuplot on PATH the data and
@@ -35,7 +39,7 @@ struct plot_report {
  * is empty.
  */
 bool plot_results(const char *results_path, const char *out_dir,
-                  enum plot_term term, struct plot_report *report,
-                  GError **error);
+                  enum plot_term term, plot_writer write,
+                  struct plot_report *report, GError **error);
 
 void plot_report_clear(struct plot_report *report);

@@ -16,7 +16,7 @@ plot(const char *results, const char *dir, enum plot_term term, GError **error)
 {
     struct plot_report report = {0};
     g_autoptr(GString) out = g_string_new(NULL);
-    bool ok = plot_results(results, dir, term, &report, error);
+    bool ok = plot_results(results, dir, term, output_write, &report, error);
 
     if (!ok)
         return false;

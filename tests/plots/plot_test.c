@@ -70,6 +70,13 @@ exists(const char *relative)
     return g_file_test(path, G_FILE_TEST_EXISTS);
 }
 
+/* How sim/output.c does it is tested there. */
+static bool
+write_text(const char *path, const GString *text, GError **error)
+{
+    return g_file_set_contents(path, text->str, (gssize)text->len, error);
+}
+
 static bool
 draw(const char *sample, const char *relative, enum plot_term term,
      struct plot_report *report, GError **error)
@@ -77,7 +84,7 @@ draw(const char *sample, const char *relative, enum plot_term term,
     g_autofree char *results = g_build_filename(PLOT_SAMPLES, sample, NULL);
     g_autofree char *out = in_root(relative);
 
-    return plot_results(results, out, term, report, error);
+    return plot_results(results, out, term, write_text, report, error);
 }
 
 static void
@@ -383,8 +390,8 @@ START_TEST(a_directory_that_cannot_be_made_is_named)
     g_autofree char *results =
         g_build_filename(PLOT_SAMPLES, "threads.jsonl", NULL);
 
-    ck_assert(
-        !plot_results(results, "/dev/null/out", PLOT_SVG, &report, &error));
+    ck_assert(!plot_results(results, "/dev/null/out", PLOT_SVG, write_text,
+                            &report, &error));
     ck_assert_str_eq(error->message, "/dev/null/out: Not a directory");
 }
 END_TEST
@@ -413,7 +420,7 @@ START_TEST(a_long_timeline_is_reduced_to_min_mean_and_max)
     struct plot_report report;
 
     ck_assert(g_file_set_contents(results, text, -1, NULL));
-    ck_assert(plot_results(results, out, PLOT_SVG, &report, NULL));
+    ck_assert(plot_results(results, out, PLOT_SVG, write_text, &report, NULL));
     plot_report_clear(&report);
 
     g_autofree char *tsv = content("out/resident.tsv");
