@@ -136,6 +136,7 @@ mm_create(struct machine *machine)
         slab_free(machine, SLAB_MM, mm);
         return NULL;
     }
+    mm->btree.pieces = machine->node_pieces;
     maple_init(mm);
     mm_set_layout(mm, &(struct exec_layout){0});
     link_mm(machine, mm);

@@ -41,18 +41,18 @@ struct mm {
     uint64_t lost_locked_pages;  // of them, in no VMA any more
     uint64_t accounted_pages;    // VM_ACCOUNT VMAs, in machine.committed_pages
 
-    /* Layout, bytes. */
+    uint64_t cpu_mask;           // CPUs that may cache its translations
+    struct vrange_set *vranges;  // NULL until the first vrange call
+    uint16_t uid_holder;         // holder code of the uid it runs as
+    bool creds_changed;          // ran as another uid: frames have no owner
+
+    /* From here on nothing that its end looks at.  Layout, bytes. */
     uint64_t mmap_base, brk_start, brk, stack_top;
     bool top_down;
     bool has_default_image;  // exec's stack and no mapping of the image yet
     struct gap_state gap;
 
     uint64_t rlimit_stack, rlimit_memlock, rlimit_as;  // bytes
-
-    uint16_t uid_holder;         // holder code of the uid it runs as
-    bool creds_changed;          // ran as another uid: frames have no owner
-    uint64_t cpu_mask;           // CPUs that may cache its translations
-    struct vrange_set *vranges;  // NULL until the first vrange call
 };
 
 enum mmap_flag {

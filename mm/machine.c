@@ -54,6 +54,8 @@ get_host_memory(struct machine *machine)
         pieces_create(machine->host_memory, /* are_zeroed = */ true);
     machine->object_pieces =
         pieces_create(machine->host_memory, /* are_zeroed = */ false);
+    machine->node_pieces =
+        pieces_create(machine->host_memory, /* are_zeroed = */ false);
 }
 
 static void
@@ -64,6 +66,7 @@ put_host_memory(struct machine *machine)
     pieces_destroy(machine->leaf_pieces);
     pieces_destroy(machine->table_pieces);
     pieces_destroy(machine->object_pieces);
+    pieces_destroy(machine->node_pieces);
     if (is_shared)
         clear_page_records(machine);
     else
@@ -159,25 +162,11 @@ machine_create(const struct machine_config *config)
     return machine;
 }
 
-/* What the exit of this task and the one after it will read, into the caches of
- * the host: each step of the way there would wait for the one before. */
-static void
-expect_exit(const struct task *task)
-{
-    if (!task || !task->mm)
-        return;
-    __builtin_prefetch(task->mm->pagetable.root);
-    __builtin_prefetch(task->mm->first);
-    if (task->next)
-        __builtin_prefetch(task->next->mm);
-}
-
 static void
 end_all_tasks(struct machine *machine)
 {
     for (struct task *task = machine->tasks, *next; task; task = next) {
         next = task->next;
-        expect_exit(next);
         if (task->mm)
             task_exit(task);
     }

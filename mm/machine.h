@@ -44,21 +44,21 @@ struct machine_config {
     uint32_t overcommit_memory;  // 0, 1, 2
     uint32_t overcommit_ratio;   // percent
     uint32_t max_map_count;
-    bool nozero_race_fix;    // credential changes lose the owner
-    uint32_t read_ahead_kb;  // of files on disk, 0: none
-    uint32_t max_sectors_kb; // largest request to the disk
-    bool large_folios;       // the file system can read several pages as one
-    bool track_content;      // keep page.tag up to date on every write
+    bool nozero_race_fix;     // credential changes lose the owner
+    uint32_t read_ahead_kb;   // of files on disk, 0: none
+    uint32_t max_sectors_kb;  // largest request to the disk
+    bool large_folios;        // the file system can read several pages as one
+    bool track_content;       // keep page.tag up to date on every write
 
     struct host_memory *host_memory;  // shared with other runs; NULL: its own
 };
 
 /* Lists of frames in use; drawn from by reclaim. */
 enum lru_list {
-    LRU_ANON,   // anonymous pages
-    LRU_FILE,   // page cache of files on disk
+    LRU_ANON,  // anonymous pages
+    LRU_FILE,  // page cache of files on disk
     LRU_SHMEM,
-    LRU_LAZY,   // lazily freed anonymous pages
+    LRU_LAZY,  // lazily freed anonymous pages
     LRU_LIST_COUNT
 };
 
@@ -75,16 +75,16 @@ struct lru_batch {
 
 struct machine {
     struct machine_config config;
-    const struct arch *arch;       // config.arch
-    struct kernel kernel;          // config.kernel
-    struct policy policy;          // config.policy
-    struct kernel_sizes sizes;     // of kernel, for arch
-    bool has_nx;                   // entries can forbid to execute
+    const struct arch *arch;    // config.arch
+    struct kernel kernel;       // config.kernel
+    struct policy policy;       // config.policy
+    struct kernel_sizes sizes;  // of kernel, for arch
+    bool has_nx;                // entries can forbid to execute
 
     uint64_t ram_pages;
     uint64_t reserved_pages;
-    uint32_t reserved_start;       // first reserved pfn
-    struct page *pages;            // ram_pages records, reserved lazily
+    uint32_t reserved_start;          // first reserved pfn
+    struct page *pages;               // ram_pages records, reserved lazily
     struct host_memory *host_memory;  // of the records and pieces
     struct zone zones[ZONE_COUNT_MAX];
     unsigned zone_count;
@@ -93,17 +93,19 @@ struct machine {
     struct maple_node *maple_spare;  // linked by maple_node.parent
     uint32_t maple_spare_count;
     struct lru lru[LRU_LIST_COUNT];
-    struct lru_batch *lru_batches; // one per CPU
+    struct lru_batch *lru_batches;      // one per CPU
     struct mlock_batch *mlock_batches;  // the same
-    uint64_t mlocked_count;        // frames with PAGE_MLOCKED
+    uint64_t mlocked_count;             // frames with PAGE_MLOCKED
 
-    struct vma *finger;            // where the latest look-up ended that costs
-                                   // the simulated kernel nothing, or NULL
-    struct mm *mms;                // all address spaces, oldest first
+    struct vma *finger;  // where the latest look-up ended that costs
+                         // the simulated kernel nothing, or NULL
+    struct mm *mms;      // all address spaces, oldest first
     struct mm *mms_last;
     uint32_t mm_next_id;
-    struct task *tasks;            // living tasks, oldest first
+    struct task *tasks;  // living tasks, oldest first
     struct task *tasks_last;
+    const struct task *next_exit;  // if tasks exit in this order (mm/expect.h);
+                                   // changes nothing
     uint32_t task_created_count;
     GPtrArray *files;              // struct file *, NULL where gone
     GPtrArray *leaves;             // struct leaf * by id, NULL where free
@@ -111,6 +113,8 @@ struct machine {
     struct pieces *leaf_pieces;    // zeroed
     struct pieces *table_pieces;   // zeroed: directories
     struct pieces *object_pieces;  // plain: slab objects, tasks
+    struct pieces *node_pieces;    // plain: nodes of trees of VMAs, which lie
+                                   // side by side for who walks over all
     GPtrArray *families;           // struct anon_family *; [0] is NULL
     GArray *free_family_ids;       // uint32_t
     GArray *uids;                  // uint64_t: holder code - FIRST_UID -> uid
@@ -121,24 +125,25 @@ struct machine {
     uint64_t committed_pages;
     uint64_t zero_page_map_count;  // refcounted zero page
     uint64_t hog_pages;
-    uint32_t hog_head;             // frames of the hog, linked by page.next
+    uint32_t hog_head;                // frames of the hog, linked by page.next
     uint64_t reclaimed_mapped_count;  // mapped pages that reclaim took
     bool kswapd_wanted;
-    uint32_t reclaim_failures;     // direct reclaims in a row without progress
+    uint32_t reclaim_failures;  // direct reclaims in a row without progress
 
-    unsigned cpu;                  // carries out the current step
-    struct task *current;          // for whom; NULL: a daemon or the driver
-    uint64_t now_ns;               // functional clock, set by the driver
+    unsigned cpu;          // carries out the current step
+    struct task *current;  // for whom; NULL: a daemon or the driver
+    uint64_t now_ns;       // functional clock, set by the driver
 
     struct mm_counters counters;
-    struct merge_tally merges;     // for whoever asks what was exercised
+    struct merge_tally merges;  // for whoever asks what was exercised
     uint64_t charges[CHARGE_COUNT];
     uint64_t gauge[GAUGE_COUNT];
     uint64_t peak[GAUGE_COUNT];        // free_bytes: the smallest
     uint64_t peak_total[GAUGE_COUNT];  // all gauges when used frames were most
-    bool peak_pending;  // free_bytes is at its minimum: snapshot before it grows
+    bool
+        peak_pending;  // free_bytes is at its minimum: snapshot before it grows
 
-    struct receipt *receipt;       // NULL: the recorded driver wants none
+    struct receipt *receipt;  // NULL: the recorded driver wants none
 };
 
 struct machine *machine_create(const struct machine_config *config);

@@ -17,7 +17,13 @@
 #include "mm/aspace.h"
 #include "mm/machine.h"
 #include "mm/page_alloc.h"
+#include "mm/pieces.h"
 #include "mm/rmap.h"
+
+#include <string.h>
+
+#define RECENT_COUNT 16  // a power of two
+#define RECENT_BYTES (RECENT_COUNT * sizeof(struct leaf_window))
 
 /* Address bits below one entry of a directory on `level`. */
 static unsigned
@@ -66,10 +72,7 @@ holds_leaves(const struct arch *arch, unsigned level)
 static void
 forget_window(struct pagetable *pagetable, uint64_t addr)
 {
-    size_t place =
-        (addr >> pagetable->directory_shift) % PAGETABLE_RECENT_COUNT;
-
-    pagetable->recent[place].count = 0;
+    pagetable_recent(pagetable, addr)->count = 0;
 }
 
 static void
@@ -161,6 +164,31 @@ free_subtree(struct mm *mm, unsigned level, void *table)
     directory_destroy(mm->machine->table_pieces, directory);
 }
 
+/* A second directory of leaves is looked into. */
+static void
+make_room_for_windows(struct mm *mm)
+{
+    struct pagetable *pagetable = &mm->pagetable;
+    struct leaf_window only = pagetable->only_recent;
+
+    pagetable->only_recent = (struct leaf_window){0};
+    pagetable->recent = pieces_get(mm->machine->table_pieces, RECENT_BYTES);
+    pagetable->recent_mask = RECENT_COUNT - 1;
+    *pagetable_recent(pagetable,
+                      (uint64_t)only.first << pagetable->leaf_shift) = only;
+}
+
+static void
+give_up_windows(struct mm *mm)
+{
+    struct pagetable *pagetable = &mm->pagetable;
+
+    if (pagetable->recent_mask == 0)
+        return;
+    memset(pagetable->recent, 0, RECENT_BYTES);
+    pieces_put(mm->machine->table_pieces, pagetable->recent, RECENT_BYTES);
+}
+
 void
 pagetable_finish(struct mm *mm)
 {
@@ -170,6 +198,7 @@ pagetable_finish(struct mm *mm)
     if (!root)
         return;
     free_children(mm, 0, root);
+    give_up_windows(mm);
     if (mm->pagetable.pgd_object)
         slab_free(machine, SLAB_PGD, mm->pagetable.pgd_object);
     else
@@ -224,6 +253,7 @@ pagetable_init(struct mm *mm)
     unsigned level = arch->level_count - 2;
     mm->pagetable = (struct pagetable){
         .arch = arch,
+        .recent = &mm->pagetable.only_recent,
         .leaf_shift = entry_shift(arch, level),
         .directory_shift = entry_shift(arch, level) + arch->level_bits[level],
         .leaf_mask = leaf_entries(arch) - 1,
@@ -261,19 +291,21 @@ walk_to_directory(const struct pagetable *pagetable, uint64_t addr)
 }
 
 static void
-remember_window(struct pagetable *pagetable, const struct directory *directory,
-                uint64_t addr)
+remember_window(struct mm *mm, const struct directory *directory, uint64_t addr)
 {
-    const struct arch *arch = pagetable->arch;
-    unsigned level = arch->level_count - 2;
-    size_t place =
-        (addr >> pagetable->directory_shift) % PAGETABLE_RECENT_COUNT;
-    uint64_t start = entry_addr(arch, level, addr, directory->first);
+    struct pagetable *pagetable = &mm->pagetable;
+    unsigned level = pagetable->arch->level_count - 2;
+    uint64_t start = entry_addr(pagetable->arch, level, addr, directory->first);
+    const struct leaf_window window = {
+        .slots = directory->slots,
+        .first = (start >> pagetable->leaf_shift) & ((UINT64_C(1) << 48) - 1),
+        .count = directory->count,
+    };
+    const struct leaf_window *only = &pagetable->only_recent;
 
-    pagetable->recent[place].slots = directory->slots;
-    pagetable->recent[place].first =
-        (start >> pagetable->leaf_shift) & ((UINT64_C(1) << 48) - 1);
-    pagetable->recent[place].count = directory->count;
+    if (only->count && only->slots != window.slots)
+        make_room_for_windows(mm);
+    *pagetable_recent(pagetable, addr) = window;
 }
 
 struct leaf *
@@ -288,7 +320,7 @@ pagetable_leaf(struct mm *mm, uint64_t addr)
 
     if (!directory || !directory->count)
         return NULL;
-    remember_window(pagetable, directory, addr);
+    remember_window(mm, directory, addr);
     return pagetable_recent_leaf(pagetable, addr);
 }
 
@@ -377,7 +409,7 @@ pagetable_next_leaf(struct mm *mm, uint64_t addr, uint64_t end)
 static void
 forget_windows(struct pagetable *pagetable)
 {
-    for (size_t i = 0; i < PAGETABLE_RECENT_COUNT; i++)
+    for (size_t i = 0; i <= pagetable->recent_mask; i++)
         pagetable->recent[i].count = 0;
 }
 
@@ -640,19 +672,19 @@ validate_directory(struct mm *mm, struct directory *directory, unsigned level)
 static void
 validate_windows(const struct pagetable *pagetable)
 {
-    for (size_t i = 0; i < PAGETABLE_RECENT_COUNT; i++) {
-        if (pagetable->recent[i].count == 0)
+    for (size_t i = 0; i <= pagetable->recent_mask; i++) {
+        const struct leaf_window *window = &pagetable->recent[i];
+
+        if (window->count == 0)
             continue;
-        uint64_t addr = (uint64_t)pagetable->recent[i].first
-                        << pagetable->leaf_shift;
+        uint64_t addr = (uint64_t)window->first << pagetable->leaf_shift;
         const struct directory *directory = walk_to_directory(pagetable, addr);
 
-        mm_invariant(T3, directory &&
-                             pagetable->recent[i].slots == directory->slots);
+        mm_invariant(T3, directory && window->slots == directory->slots);
         mm_invariant(T3, entry_index(pagetable->arch,
                                      pagetable->arch->level_count - 2,
                                      addr) == directory->first);
-        mm_invariant(T3, pagetable->recent[i].count <= directory->count);
+        mm_invariant(T3, window->count <= directory->count);
     }
 }
 

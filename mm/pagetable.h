@@ -64,7 +64,12 @@ struct leaf {
     pte_t pte[];
 };
 
-#define PAGETABLE_RECENT_COUNT 16
+/* Where the slots of a directory of leaves are. */
+struct leaf_window {
+    void **slots;
+    uint64_t first : 48;  // address >> leaf_shift of the first slot
+    uint64_t count : 16;  // slots; 0: nothing remembered
+};
 
 struct pagetable {
     struct directory *root;
@@ -72,12 +77,12 @@ struct pagetable {
     const struct arch *arch;
     uint64_t page_count;  // frames below the root
     /* Windows of directories of leaves that lookups went through, by the place
-     * of the directory: nearly always the next lookup finds its own here. */
-    struct {
-        void **slots;
-        uint64_t first : 48;  // address >> leaf_shift of the first slot
-        uint64_t count : 16;  // slots; 0: nothing remembered
-    } recent[PAGETABLE_RECENT_COUNT];
+     * of the directory: nearly always the next lookup finds its own here.  Most
+     * processes look into one directory: there is room for more from the second
+     * on. */
+    struct leaf_window *recent;  // [recent_mask + 1]
+    size_t recent_mask;
+    struct leaf_window only_recent;
     unsigned leaf_shift;       // bits that a leaf spans
     unsigned directory_shift;  // bits that a directory of leaves spans
     uint32_t leaf_mask;        // entries of a leaf - 1
@@ -110,18 +115,22 @@ void leaf_destroy(struct leaf *leaf);
 bool pagetable_init(struct mm *mm);
 void pagetable_finish(struct mm *mm);
 
+/* The one that a directory's window is remembered in. */
+static inline struct leaf_window *
+pagetable_recent(const struct pagetable *pagetable, uint64_t addr)
+{
+    return &pagetable->recent[(addr >> pagetable->directory_shift) &
+                              pagetable->recent_mask];
+}
+
 /* The leaf that covers addr if a recent lookup went the same way, else NULL. */
 static inline struct leaf *
 pagetable_recent_leaf(const struct pagetable *pagetable, uint64_t addr)
 {
-    size_t place =
-        (addr >> pagetable->directory_shift) % PAGETABLE_RECENT_COUNT;
-    uint64_t slot =
-        (addr >> pagetable->leaf_shift) - pagetable->recent[place].first;
+    const struct leaf_window *window = pagetable_recent(pagetable, addr);
+    uint64_t slot = (addr >> pagetable->leaf_shift) - window->first;
 
-    return slot < pagetable->recent[place].count
-               ? pagetable->recent[place].slots[slot]
-               : NULL;
+    return slot < window->count ? window->slots[slot] : NULL;
 }
 
 /* Its entry for addr. */

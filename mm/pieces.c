@@ -10,7 +10,8 @@
 
 #include <glib.h>
 
-#define LINES_MAX (PIECE_BYTES_MAX / PIECE_LINE_BYTES)
+#define AHEAD_BYTES (10 * PIECE_LINE_BYTES)
+#define LINES_MAX   (PIECE_BYTES_MAX / PIECE_LINE_BYTES)
 
 struct pieces {
     struct host_memory *host;
@@ -18,6 +19,7 @@ struct pieces {
     GPtrArray *chunks;
     char *next;                      // where the latest chunk is uncut
     size_t left_bytes;               // of it
+    char *expected;                  // of it, where no prefetch has reached
     GPtrArray *free[LINES_MAX + 1];  // by lines, latest last; NULL: none yet
 };
 
@@ -52,6 +54,19 @@ lines_of(size_t bytes)
     return (bytes + PIECE_LINE_BYTES - 1) / PIECE_LINE_BYTES;
 }
 
+/* What follows in the chunk is likely to be got soon, and to be written at
+ * once: after a large piece the beginning of the next one. */
+static void
+expect_next(struct pieces *pieces, size_t bytes)
+{
+    size_t ahead = bytes <= AHEAD_BYTES ? AHEAD_BYTES : PIECE_LINE_BYTES;
+    char *end = pieces->next + MIN(ahead, pieces->left_bytes);
+
+    pieces->expected = MAX(pieces->expected, pieces->next);
+    for (; pieces->expected < end; pieces->expected += PIECE_LINE_BYTES)
+        __builtin_prefetch(pieces->expected, /* for writing */ 1);
+}
+
 void *
 pieces_get(struct pieces *pieces, size_t bytes)
 {
@@ -64,12 +79,14 @@ pieces_get(struct pieces *pieces, size_t bytes)
     if (pieces->left_bytes < bytes) {
         pieces->next = host_memory_get_chunk(pieces->host, pieces->are_zeroed);
         pieces->left_bytes = HOST_CHUNK_BYTES;
+        pieces->expected = pieces->next;
         g_ptr_array_add(pieces->chunks, pieces->next);
     }
     void *piece = pieces->next;
 
     pieces->next += bytes;
     pieces->left_bytes -= bytes;
+    expect_next(pieces, bytes);
     return piece;
 }
 

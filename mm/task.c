@@ -10,6 +10,7 @@
 #include "mm/task.h"
 
 #include "mm/aspace.h"
+#include "mm/expect.h"
 #include "mm/fork.h"
 #include "mm/machine.h"
 #include "mm/page_alloc.h"
@@ -236,6 +237,8 @@ task_exit(struct task *task)
 {
     struct mm *mm = task->mm;
 
+    if (mm->user_count == 1)
+        expect_exits(task);
     task->vfork_parent = NULL;
     task_release(task);
     mm_put(mm);

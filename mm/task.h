@@ -11,19 +11,21 @@ struct mm;
 struct task {
     struct machine *machine;
     struct task *prev, *next;  // machine.tasks, order of creation
-    uint32_t serial;           // order of creation, from 0
-    unsigned cpu;
     struct mm *mm;             // NULL after exit
     struct task *vfork_parent; // parent whose mm it borrows until exec or exit
-    uint64_t uid;
-    bool oom_killed;
-    pfn_t stack;               // kernel stack: first frame
     void *object;              // slab object: task_struct
+    pfn_t stack;               // kernel stack: first frame
+    unsigned cpu;
     struct task *leader;       // first task of the process, ended or not
-    struct task *parent;       // leader of the process that forked this one
     struct task *threads;      // a leader's: who lives, oldest first
     struct task *threads_last;
     struct task *thread_prev, *thread_next;
+
+    /* From here on nothing that its exit looks at. */
+    struct task *parent;       // leader of the process that forked this one
+    uint32_t serial;           // order of creation, from 0
+    bool oom_killed;
+    uint64_t uid;
     uint64_t children_points;  // a leader's: mm/oom.c's
     uint64_t start_ns;         // functional clock at creation
     void *user;                // the driver's

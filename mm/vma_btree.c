@@ -17,6 +17,7 @@
 #include "mm/vma_btree.h"
 
 #include "mm/check.h"
+#include "mm/pieces.h"
 #include "mm/vma.h"
 #include "mm/vma_walk.h"
 
@@ -81,7 +82,8 @@ set_entry(struct vma_node *node, unsigned slot, const struct entry *entry)
     node->end[slot] = entry->end;
     node->gap[slot] = entry->room;
     node->child[slot] = entry->what;
-    node->vma_count[slot] = entry->vma_count;
+    if (node->level > 0)
+        node->vma_count[slot] = entry->vma_count;
 }
 
 /* ---- paths ---- */
@@ -114,7 +116,7 @@ seek(const struct vma_btree *btree, uint64_t addr, struct path *path)
         path->at[level].slot = slot_up_to(node, addr);
         node = node->child[path->at[level].slot];
     }
-    for (unsigned i = 0; i < VMA_NODE_SLOTS; i += 8) {
+    for (unsigned i = 0; i < VMA_NODE_SLOTS && btree->height > 1; i += 8) {
         __builtin_prefetch(&node->vma[i]);
         __builtin_prefetch(&node->floor[i]);
     }
@@ -200,24 +202,34 @@ refresh_with_next(struct path *path, bool is_fresh)
 
 /* ---- insertion ---- */
 
-static struct vma_node *
-node_create(void)
+static void
+forget_root(struct vma_btree *btree)
 {
-    struct vma_node *node = g_new(struct vma_node, 1);
+    btree->root = NULL;
+    btree->height = 0;
+}
+
+/* What is written here is all that a small leaf touches. */
+static struct vma_node *
+node_create(const struct vma_btree *btree, unsigned level)
+{
+    struct vma_node *node = pieces_get(btree->pieces, sizeof(*node));
 
     for (unsigned i = 0; i < VMA_NODE_SLOTS; i++)
         node->end[i] = UINT64_MAX;
-    memset(node->vma_count, 0, sizeof(node->vma_count));
+    if (level > 0)
+        memset(node->vma_count, 0, sizeof(node->vma_count));
     node->count = 0;
+    node->level = level;
     node->hops = NULL;
     return node;
 }
 
 static void
-node_destroy(struct vma_node *node)
+node_destroy(const struct vma_btree *btree, struct vma_node *node)
 {
     vma_hops_destroy(node);
-    g_free(node);
+    pieces_put(btree->pieces, node, sizeof(*node));
 }
 
 static void
@@ -227,8 +239,9 @@ copy_entries(struct vma_node *to, unsigned at, const struct vma_node *from,
     memmove(to->end + at, from->end + first, count * sizeof(to->end[0]));
     memmove(to->gap + at, from->gap + first, count * sizeof(to->gap[0]));
     memmove(to->child + at, from->child + first, count * sizeof(to->child[0]));
-    memmove(to->vma_count + at, from->vma_count + first,
-            count * sizeof(to->vma_count[0]));
+    if (to->level > 0)
+        memmove(to->vma_count + at, from->vma_count + first,
+                count * sizeof(to->vma_count[0]));
 }
 
 static void
@@ -249,9 +262,10 @@ cut_off(struct vma_node *node, unsigned count)
 
 /* Put an entry into a full node; its upper part becomes a node of its own. */
 static struct vma_node *
-split(struct vma_node *node, unsigned slot, const struct entry *entry)
+split(const struct vma_btree *btree, struct vma_node *node, unsigned slot,
+      const struct entry *entry)
 {
-    struct vma_node *upper = node_create();
+    struct vma_node *upper = node_create(btree, node->level);
     bool is_near_an_end =
         slot <= NEAR_AN_END || slot >= VMA_NODE_SLOTS - NEAR_AN_END;
     unsigned cut = is_near_an_end ? slot : VMA_NODE_SLOTS / 2;
@@ -270,7 +284,7 @@ split(struct vma_node *node, unsigned slot, const struct entry *entry)
 static void
 grow_root(struct vma_btree *btree, struct entry lower, struct entry upper)
 {
-    struct vma_node *root = node_create();
+    struct vma_node *root = node_create(btree, btree->height);
 
     mm_assert(btree->height < VMA_LEVEL_MAX);
     put_entry(root, 0, &lower);
@@ -293,7 +307,8 @@ put(struct vma_btree *btree, struct path *path, struct entry entry)
             vma_hops_forget(node);
             return;
         }
-        struct vma_node *upper = split(node, path->at[level].slot, &entry);
+        struct vma_node *upper =
+            split(btree, node, path->at[level].slot, &entry);
         struct entry lower = entry_of(node, level, low);
 
         entry = entry_of(upper, level, lower.end);
@@ -337,8 +352,10 @@ vma_btree_insert(struct vma_btree *btree, struct vma *vma)
     struct vma_node *leaf;
     struct path path;
 
-    if (!btree->root)
-        *btree = (struct vma_btree){node_create(), 1};
+    if (!btree->root) {
+        btree->root = node_create(btree, 0);
+        btree->height = 1;
+    }
     seek(btree, vma->start, &path);
     leaf = prefer_room_before(&path);
 
@@ -362,7 +379,7 @@ take_entry(struct vma_node *node, unsigned slot)
 /* Join the child of a slot with a neighbour if it is small and there is one
  * with room; the parent has a child less then. */
 static bool
-join(struct vma_node *parent, unsigned slot)
+join(const struct vma_btree *btree, struct vma_node *parent, unsigned slot)
 {
     struct vma_node *lower, *upper;
 
@@ -385,7 +402,7 @@ join(struct vma_node *parent, unsigned slot)
     };
     set_entry(parent, slot, &both);
     take_entry(parent, slot + 1);
-    node_destroy(upper);
+    node_destroy(btree, upper);
     return true;
 }
 
@@ -397,7 +414,7 @@ lower_root(struct vma_btree *btree)
 
         btree->root = root->child[0];
         btree->height--;
-        node_destroy(root);
+        node_destroy(btree, root);
     }
 }
 
@@ -411,9 +428,9 @@ vma_btree_remove(struct vma_btree *btree, const struct vma *vma)
     mm_assert(path.at[0].node->vma[path.at[0].slot] == vma);
     take_entry(path.at[0].node, path.at[0].slot);
     for (; path.at[level].node->count == 0; level++) {
-        node_destroy(path.at[level].node);
+        node_destroy(btree, path.at[level].node);
         if (level + 1 == path.height) {
-            *btree = (struct vma_btree){0};
+            forget_root(btree);
             return;
         }
         take_entry(path.at[level + 1].node, path.at[level + 1].slot);
@@ -424,25 +441,25 @@ vma_btree_remove(struct vma_btree *btree, const struct vma *vma)
         refresh(&next, 0, false);
     }
     while (level + 1 < path.height &&
-           join(path.at[level + 1].node, path.at[level + 1].slot))
+           join(btree, path.at[level + 1].node, path.at[level + 1].slot))
         level++;
     lower_root(btree);
 }
 
 static void
-destroy_subtree(struct vma_node *node, unsigned level)
+destroy_subtree(const struct vma_btree *btree, struct vma_node *node)
 {
-    for (unsigned i = 0; level > 0 && i < node->count; i++)
-        destroy_subtree(node->child[i], level - 1);
-    node_destroy(node);
+    for (unsigned i = 0; node->level > 0 && i < node->count; i++)
+        destroy_subtree(btree, node->child[i]);
+    node_destroy(btree, node);
 }
 
 void
 vma_btree_clear(struct vma_btree *btree)
 {
     if (btree->root)
-        destroy_subtree(btree->root, btree->height - 1);
-    *btree = (struct vma_btree){0};
+        destroy_subtree(btree, btree->root);
+    forget_root(btree);
 }
 
 /* ---- change ---- */

@@ -14,7 +14,7 @@
 
 #include "mm/types.h"
 
-struct mm;
+struct pieces;
 struct vma;
 struct vma_hops;
 
@@ -23,6 +23,7 @@ struct vma_hops;
 
 struct vma_node {
     uint32_t count;         // slots in use
+    uint32_t level;         // 0: a leaf
     struct vma_hops *hops;  // what walks through the node came to, or NULL
     uint64_t end[VMA_NODE_SLOTS];  // of the VMA, or of the child's last one;
                                    // of slots not in use: UINT64_MAX
@@ -34,12 +35,14 @@ struct vma_node {
         uint64_t floor[VMA_NODE_SLOTS];  // of a leaf: vma_start_gap()
         uint64_t gap[VMA_NODE_SLOTS];    // largest below a VMA of the child
     };
-    uint32_t vma_count[VMA_NODE_SLOTS];  // of an inner node
+    uint32_t vma_count[VMA_NODE_SLOTS];  // of an inner node; a leaf's are not
+                                         // touched
 };
 
 struct vma_btree {
     struct vma_node *root;  // NULL: no VMAs
     unsigned height;        // levels; the leaves' is 0
+    struct pieces *pieces;  // plain ones, that nodes are made of
 };
 
 /* First slot whose end lies above addr; VMA_NODE_SLOTS may be the answer, and

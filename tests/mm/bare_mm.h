@@ -5,7 +5,9 @@
 #pragma once
 
 #include "mm/aspace.h"
+#include "mm/host_memory.h"
 #include "mm/machine.h"
+#include "mm/pieces.h"
 
 struct bare_mm {
     struct machine *machine;
@@ -21,6 +23,10 @@ bare_mm_create(const struct arch *arch)
     bare.machine->policy.vma_index = VMA_INDEX_RBTREE;
     bare.mm->machine = bare.machine;
     bare.mm->pagetable.arch = arch;
+    bare.machine->host_memory = host_memory_create();
+    bare.machine->object_pieces =
+        pieces_create(bare.machine->host_memory, /* are_zeroed = */ false);
+    bare.mm->btree.pieces = bare.machine->object_pieces;
     return bare;
 }
 
@@ -75,6 +81,8 @@ bare_mm_destroy(struct bare_mm *bare)
         next = node->parent;
         g_free(node);
     }
+    pieces_destroy(bare->machine->object_pieces);
+    host_memory_destroy(bare->machine->host_memory);
     g_free(bare->mm);
     g_free(bare->machine);
 }

@@ -176,7 +176,7 @@ t3(struct scene *scene)
     struct pagetable *tables = &scene->parent->mm->pagetable;
 
     pagetable_leaf(scene->parent->mm, scene->addr);
-    for (size_t i = 0; i < PAGETABLE_RECENT_COUNT; i++)
+    for (size_t i = 0; i <= tables->recent_mask; i++)
         tables->recent[i].first ^= 1;
 }
 
