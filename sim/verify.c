@@ -25,8 +25,6 @@
 #define WORKER_COUNT_MAX    512
 #define INITIAL_STACK_PAGES 33
 #define TASK_BYTES          (UINT64_C(1) << 47)
-#define CROWD_VMAS          4096
-#define CROWD_EVENTS        64
 
 struct verify {
     struct replay *replay;
@@ -40,7 +38,6 @@ struct verify {
     uint64_t memory_limit_bytes;
     struct mm_counters before;
     struct host_faults faults_before;  // of the acting worker
-    const struct task *born;           // child of the latest call
     GString *difference;
     GError *error;  // the host cannot go on
 };
@@ -318,7 +315,6 @@ fork_worker(struct verify *verify, struct worker *worker,
         set_worker(verify, op->child, child);
     else if (child)
         return host_exit(verify->host, child, &verify->error);
-    verify->born = op->child;
     return true;
 }
 
@@ -402,39 +398,6 @@ is_compared(const struct task *task)
     return false;
 }
 
-/* Very many VMAs take long to read: all of them are compared now and then, and
- * at the end; between, those near what the event was about. */
-static bool
-is_crowded(const struct verify *verify, const struct mm *mm)
-{
-    size_t next = verify->replay->next_event + 1;
-
-    return mm->map_count > CROWD_VMAS && next % CROWD_EVENTS != 0 &&
-           next < verify->replay->trace->events->len;
-}
-
-/* What a call was about, and where its result lies. */
-static bool
-compare_near(struct verify *verify, struct worker *worker,
-             const struct operation *op)
-{
-    const struct call *call = op->call;
-    const struct mm *mm = op->task->mm;
-    uint64_t start = page_floor(call->addr), length = call->length;
-
-    if (call->kind == CALL_BRK) {
-        start = mm->brk_start;
-        length = mm->brk - mm->brk_start;
-    }
-    if (!state_compare_near(&verify->reader, worker, mm, start, length,
-                            verify->difference, &verify->error))
-        return false;
-    return op->result <= 0 || verify->difference->len > 0 ||
-           state_compare_near(&verify->reader, worker, mm, (uint64_t)op->result,
-                              MAX(call->length, call->new_length),
-                              verify->difference, &verify->error);
-}
-
 /* The first pages that are in memory on one side alone. */
 static void
 append_residency(GString *out, const struct file *file, const char *name,
@@ -479,8 +442,6 @@ compare_files(struct verify *verify)
     return true;
 }
 
-/* Only the acting process and its child can have changed but for what they
- * share with others: pages. */
 static bool
 compare_states(struct verify *verify, const struct operation *op)
 {
@@ -488,20 +449,13 @@ compare_states(struct verify *verify, const struct operation *op)
 
     for (const struct task *task = machine->tasks; task; task = task->next) {
         struct worker *worker = worker_of(verify, task);
-        bool is_acting = op->task && task->mm == op->task->mm;
         size_t length = verify->difference->len;
         if (!worker || !task->mm || is_compared(task))
             continue;
-        if (is_crowded(verify, task->mm)) {
-            if (is_acting && !compare_near(verify, worker, op))
-                return false;
-            continue;
-        }
         if (!state_compare(&verify->reader, worker, task->mm,
-                           is_acting || task == verify->born ? STATE_ALL
-                                                             : STATE_PAGES,
                            verify->difference, &verify->error))
             return false;
+        bool is_acting = op->task && task->mm == op->task->mm;
         if (length == 0 && verify->difference->len > 0 && !is_acting)
             g_string_append_printf(verify->difference, "in task %" PRIu64 "\n",
                                    replay_task_id(verify->replay, task));
@@ -574,13 +528,15 @@ on_call(void *data, const struct operation *op)
     struct verify *verify = data;
     bool compares = verify->replay->next_event >= verify->wishes->state_from;
 
-    verify->born = NULL;
     count_coverage(verify, op);
     if (!check_memory(verify) || !carry_out(verify, op))
         return;
     struct worker *worker = worker_of(verify, op->task);
     if (worker && op->call->kind != CALL_EXEC)
         compare_faults(verify, worker, op->call->kind == CALL_TOUCH);
+    if (worker && verify->wishes->meddle)
+        verify->wishes->meddle(verify->wishes->meddler,
+                               verify->replay->next_event, worker);
     host_drain_batches(verify->host);
     lru_drain(verify->replay->machine, verify->replay->machine->cpu);
     if (compares && compare_states(verify, op))

@@ -8,9 +8,7 @@
  *
  * Compared: result and errno, which pages a touch was refused, the number of
  * faults as getrusage() shows them, and everything that sim/verify_state.h
- * lists, of all processes; where there are thousands of VMAs, all of these and
- * their pages after every 64th event and the last, and between what the event
- * was about.
+ * lists, of all processes.
  *
  * Not carried out: waiting, time, memory pressure (`hog`), ptrace.  exec
  * begins a fresh worker, in which the special mappings of a recording (vdso,
@@ -24,12 +22,17 @@
 #include <glib.h>
 
 struct verify_coverage;
+struct worker;
 
 struct verify_wishes {
     /* State is compared from the event with this index on; results and faults
      * always are. */
     size_t state_from;
     struct verify_coverage *coverage;  // NULL: nobody counts
+    /* Called before states are compared; NULL: nobody.  Whoever has the worker
+     * do more than the trace says makes a difference, on purpose. */
+    void (*meddle)(void *data, size_t event, struct worker *worker);
+    void *meddler;
 };
 
 struct verify_result {

@@ -292,7 +292,7 @@ worker_new(struct host *host, pid_t pid)
 
     worker->pid = pid;
     worker->code_at = HOST_CODE_ADDR;
-    worker->smaps = worker->pagemap = worker->maps = worker->status = -1;
+    worker->smaps = worker->pagemap = worker->status = -1;
     g_ptr_array_add(host->workers, worker);
     return worker;
 }

@@ -41,9 +41,9 @@ struct host_faults {
 
 struct worker {
     pid_t pid;
-    struct host_faults faults;         // up to the last stop
-    uint64_t code_at;                  // where its code is now
-    int smaps, pagemap, maps, status;  // of /proc, -1 where not opened yet
+    struct host_faults faults;   // up to the last stop
+    uint64_t code_at;            // where its code is now
+    int smaps, pagemap, status;  // of /proc, -1 where not opened yet
     struct host_special specials[HOST_SPECIAL_COUNT];  // parked
     uint64_t placed[HOST_SPECIAL_COUNT];  // addresses; 0: not in its place
 };

@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* Bits of the host's files: Documentation/admin-guide/mm/pagemap.rst. */
@@ -30,8 +29,11 @@
 #define USER_END         (UINT64_C(1) << 47)
 #define LEAF_ENTRIES     512
 #define ROOT_ENTRY_BYTES (UINT64_C(1) << 39)
-#define NEAR_BYTES_MAX   (UINT64_C(16) << 20)  // what may take how long
-#define NEAR_VMAS_MAX    512
+/* Text tells 1024 VMAs in 2.5 ms. */
+#define MANY_VMAS       1024
+#define TEXT_EVERY      64                   // lists of many
+#define HOST_DONTEXPAND (UINT64_C(1) << 18)  // of special mappings
+#define NAMED_VMAS_MAX  32                   // of a side, in a difference
 
 void
 state_open(struct state_reader *reader)
@@ -42,6 +44,7 @@ state_open(struct state_reader *reader)
         .text_bytes = 1 << 16,
         .text = g_malloc(1 << 16),
         .held = g_hash_table_new(NULL, NULL),
+        .vmas = g_array_new(FALSE, FALSE, sizeof(struct iterated_vma)),
     };
 }
 
@@ -54,6 +57,8 @@ state_close(struct state_reader *reader)
         close(reader->kpagecount);
     g_free(reader->text);
     g_hash_table_unref(reader->held);
+    g_array_unref(reader->vmas);
+    iterator_close(reader->iterator);
 }
 
 bool
@@ -112,16 +117,28 @@ struct vma_line {
     uint32_t flags;  // enum vma_flag
 };
 
+/* As smaps spells them, and their bits in the kernel: include/linux/mm.h. */
 static const struct {
     char word[3];
     uint32_t flag;
+    uint64_t host_bit;
 } flag_words[] = {
-    {"rd", VM_READ},        {"wr", VM_WRITE},      {"ex", VM_EXEC},
-    {"sh", VM_SHARED},      {"gd", VM_GROWSDOWN},  {"lo", VM_LOCKED},
-    {"sr", VM_SEQ_READ},    {"rr", VM_RAND_READ},  {"dc", VM_DONTCOPY},
-    {"ac", VM_ACCOUNT},     {"nr", VM_NORESERVE},  {"hg", VM_HUGEPAGE},
-    {"nh", VM_NOHUGEPAGE},  {"wf", VM_WIPEONFORK}, {"mg", VM_MERGEABLE},
-    {"gu", VM_MAYBE_GUARD},
+    {"rd", VM_READ, 0x1},
+    {"wr", VM_WRITE, 0x2},
+    {"ex", VM_EXEC, 0x4},
+    {"sh", VM_SHARED, 0x8},
+    {"gd", VM_GROWSDOWN, 0x100},
+    {"gu", VM_MAYBE_GUARD, 0x800},
+    {"lo", VM_LOCKED, 0x2000},
+    {"sr", VM_SEQ_READ, 0x8000},
+    {"rr", VM_RAND_READ, 0x10000},
+    {"dc", VM_DONTCOPY, 0x20000},
+    {"ac", VM_ACCOUNT, 0x100000},
+    {"nr", VM_NORESERVE, 0x200000},
+    {"wf", VM_WIPEONFORK, 0x2000000},
+    {"hg", VM_HUGEPAGE, 0x20000000},
+    {"nh", VM_NOHUGEPAGE, 0x40000000},
+    {"mg", VM_MERGEABLE, 0x80000000},
 };
 
 static uint32_t
@@ -236,46 +253,138 @@ vma_agrees(const struct vma_line *host, const struct vma *vma)
     return lines_agree(host, &simulated);
 }
 
+/* The VMAs that are in `lines` and not in `others`; both ascend. */
+static void
+append_missing(GString *out, const GArray *lines, const GArray *others)
+{
+    guint other = 0, missing_count = 0;
+
+    for (guint i = 0; i < lines->len; i++) {
+        const struct vma_line *line = &g_array_index(lines, struct vma_line, i);
+        while (other < others->len &&
+               g_array_index(others, struct vma_line, other).start <
+                   line->start)
+            other++;
+        if (other < others->len &&
+            lines_agree(line, &g_array_index(others, struct vma_line, other)))
+            continue;
+        if (missing_count++ < NAMED_VMAS_MAX)
+            append_vma(out, line);
+    }
+    if (missing_count > NAMED_VMAS_MAX)
+        g_string_append_printf(out, "    and %u more\n",
+                               missing_count - NAMED_VMAS_MAX);
+}
+
 /* VMAs that only one side has. */
 static void
 append_vmas(GString *out, const char *text, const struct mm *mm)
 {
+    g_autoptr(GArray) host = g_array_new(FALSE, FALSE, sizeof(struct vma_line));
+    g_autoptr(GArray) simulated =
+        g_array_new(FALSE, FALSE, sizeof(struct vma_line));
     struct vma_line line;
 
-    g_string_append(out, "VMAs differ\n  only on the host\n");
-    for (const char *at = text; next_host_vma(&at, &line);) {
-        const struct vma *vma = vma_find_quiet(mm, line.start);
-        if (!vma || !vma_agrees(&line, vma))
-            append_vma(out, &line);
-    }
-    g_string_append(out, "  only simulated\n");
+    while (next_host_vma(&text, &line))
+        g_array_append_val(host, line);
     for (const struct vma *vma = mm->first; vma; vma = vma->next) {
-        const char *at = text;
-        bool is_known = false;
-        while (!is_known && next_host_vma(&at, &line))
-            is_known = vma_agrees(&line, vma);
         line = simulated_line(vma);
-        if (!is_known)
-            append_vma(out, &line);
+        g_array_append_val(simulated, line);
     }
+    g_string_append(out, "VMAs differ\n  only on the host\n");
+    append_missing(out, host, simulated);
+    g_string_append(out, "  only simulated\n");
+    append_missing(out, simulated, host);
+}
+
+/* Whether the host's list is the simulated one. */
+static bool
+text_agrees(const char *text, const struct mm *mm)
+{
+    const struct vma *vma = mm->first;
+    struct vma_line line;
+
+    for (; next_host_vma(&text, &line); vma = vma->next)
+        if (!vma || !vma_agrees(&line, vma))
+            return false;
+    return !vma;
+}
+
+static bool
+compare_text(struct state_reader *reader, struct worker *worker,
+             const struct mm *mm, GString *difference, GError **error)
+{
+    if (!read_text(reader, worker, "smaps", &worker->smaps, error))
+        return false;
+    if (!text_agrees(reader->text, mm))
+        append_vmas(difference, reader->text, mm);
+    return true;
+}
+
+/* ---- many VMAs ---- */
+
+static struct vma_line
+iterated_line(const struct iterated_vma *vma)
+{
+    struct vma_line line = {
+        .start = vma->start,
+        .end = vma->end,
+        .file_offset = vma->has_file ? pages_to_bytes(vma->offset_pages) : 0,
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(flag_words); i++)
+        if (vma->flags & flag_words[i].host_bit)
+            line.flags |= flag_words[i].flag;
+    return line;
+}
+
+/* As is_sandbox(): nothing that a trace maps cannot be expanded. */
+static bool
+is_sandbox_vma(const struct iterated_vma *vma)
+{
+    return vma->start == HOST_CODE_ADDR ||
+           (vma->start >= HOST_PARK_ADDR && vma->start < HOST_PARK_END &&
+            vma->flags & HOST_DONTEXPAND);
+}
+
+static bool
+iterated_agree(const GArray *found, const struct mm *mm)
+{
+    const struct vma *vma = mm->first;
+
+    for (guint i = 0; i < found->len; i++) {
+        const struct iterated_vma *host =
+            &g_array_index(found, struct iterated_vma, i);
+        if (is_sandbox_vma(host))
+            continue;
+        struct vma_line line = iterated_line(host);
+        if (!vma || !vma_agrees(&line, vma))
+            return false;
+        vma = vma->next;
+    }
+    return !vma;
+}
+
+/* Whether the kernel, asked without text, has the very same VMAs.  Text has
+ * the last word: on what differs, at first, and every so often. */
+static bool
+agree_without_text(struct state_reader *reader, const struct worker *worker,
+                   const struct mm *mm)
+{
+    if (reader->list_count == 0)
+        reader->iterator = iterator_open();
+    return reader->list_count++ % TEXT_EVERY != 0 && reader->iterator &&
+           iterator_read(reader->iterator, worker->pid, reader->vmas) &&
+           iterated_agree(reader->vmas, mm);
 }
 
 static bool
 compare_vmas(struct state_reader *reader, struct worker *worker,
              const struct mm *mm, GString *difference, GError **error)
 {
-    const struct vma *vma = mm->first;
-    struct vma_line line;
-
-    if (!read_text(reader, worker, "smaps", &worker->smaps, error))
-        return false;
-    const char *text = reader->text;
-    for (; next_host_vma(&text, &line); vma = vma->next)
-        if (!vma || !vma_agrees(&line, vma))
-            break;
-    if (*text || vma)
-        append_vmas(difference, reader->text, mm);
-    return true;
+    return (mm->map_count >= MANY_VMAS &&
+            agree_without_text(reader, worker, mm)) ||
+           compare_text(reader, worker, mm, difference, error);
 }
 
 /* ---- pages ---- */
@@ -541,8 +650,7 @@ compare_leaf(struct state_reader *reader, const struct worker *worker,
  * shows no entries that are bare frame numbers. */
 static bool
 compare_pages(struct state_reader *reader, struct worker *worker,
-              const struct mm *mm, uint64_t start, uint64_t end,
-              GString *difference, GError **error)
+              const struct mm *mm, GString *difference, GError **error)
 {
     struct mm *walked = (struct mm *)(uintptr_t)mm;  // lookups move its cache
     const struct arch *arch = mm->machine->arch;
@@ -550,16 +658,15 @@ compare_pages(struct state_reader *reader, struct worker *worker,
     reader->frames.count = 0;  // what was read is old
     if (!open_file(worker, "pagemap", &worker->pagemap, error))
         return false;
-    for (const struct vma *vma = vma_find_quiet(mm, start);
-         vma && vma->start < end; vma = vma->next) {
-        uint64_t limit = MIN(vma->end, end);
-        uint64_t at = vma->flags & VM_RAW ? limit : MAX(vma->start, start);
+    for (const struct vma *vma = mm->first; vma; vma = vma->next) {
+        uint64_t at = vma->flags & VM_RAW ? vma->end : vma->start;
         struct leaf *leaf;
-        while (at < limit && (leaf = pagetable_next_leaf(walked, at, limit))) {
+        while (at < vma->end &&
+               (leaf = pagetable_next_leaf(walked, at, vma->end))) {
             uint64_t leaf_end = leaf->base + leaf_span_bytes(arch);
             at = MAX(at, leaf->base);
             if (!compare_leaf(reader, worker, vma, leaf, at,
-                              MIN(limit, leaf_end), difference, error))
+                              MIN(vma->end, leaf_end), difference, error))
                 return false;
             at = leaf_end;
         }
@@ -663,105 +770,9 @@ compare_amounts(struct state_reader *reader, struct worker *worker,
 
 bool
 state_compare(struct state_reader *reader, struct worker *worker,
-              const struct mm *mm, unsigned parts, GString *difference,
-              GError **error)
+              const struct mm *mm, GString *difference, GError **error)
 {
-    return (!(parts & STATE_VMAS) ||
-            compare_vmas(reader, worker, mm, difference, error)) &&
-           (!(parts & STATE_PAGES) ||
-            compare_pages(reader, worker, mm, 0, UINT64_MAX, difference,
-                          error)) &&
-           (!(parts & STATE_AMOUNTS) ||
-            compare_amounts(reader, worker, mm, difference, error));
-}
-
-/* ---- a neighbourhood ---- */
-
-/* The ioctl PROCMAP_QUERY of /proc/PID/maps, from 6.11 on: include/uapi's
- * linux/fs.h of many hosts does not have it. */
-struct procmap_query {
-    uint64_t size, query_flags, query_addr;
-    uint64_t vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
-    uint32_t dev_major, dev_minor, vma_name_size, build_id_size;
-    uint64_t vma_name_addr, build_id_addr;
-};
-#define PROCMAP_QUERY   _IOWR('f', 17, struct procmap_query)
-#define PROCMAP_OR_NEXT 0x10
-#define PROCMAP_SEEN    (VM_ACCESS | VM_SHARED)
-
-/* The trace's first VMA that ends above addr; *is_found: there is one.  false:
- * the host cannot tell. */
-static bool
-query_vma(const struct worker *worker, uint64_t addr, struct vma_line *line,
-          bool *is_found)
-{
-    do {
-        struct procmap_query query = {.size = sizeof(query),
-                                      .query_flags = PROCMAP_OR_NEXT,
-                                      .query_addr = addr};
-        *is_found = ioctl(worker->maps, PROCMAP_QUERY, &query) == 0;
-        if (!*is_found)
-            return errno == ENOENT;
-        *line = (struct vma_line){
-            .start = query.vma_start,
-            .end = query.vma_end,
-            .flags = (uint32_t)query.vma_flags & PROCMAP_SEEN,
-            .file_offset =
-                query.dev_major || query.dev_minor ? query.vma_offset : 0,
-        };
-        addr = line->end;
-    } while (line->start == HOST_CODE_ADDR ||
-             (line->start >= HOST_PARK_ADDR && line->start < HOST_PARK_END));
-    *is_found = line->start < USER_END;
-    return true;
-}
-
-/* From the VMA below `start` to the first one above `end`. */
-static void
-compare_vmas_near(const struct worker *worker, const struct mm *mm,
-                  uint64_t start, uint64_t end, GString *difference)
-{
-    const struct vma *vma = vma_find_quiet(mm, start);
-    uint64_t at = start;
-
-    if (vma ? vma->prev != NULL : mm->last != NULL) {
-        vma = vma ? vma->prev : mm->last;
-        at = vma->start;
-    }
-    for (unsigned i = 0; i < NEAR_VMAS_MAX; i++, vma = vma->next) {
-        struct vma_line host, simulated = {0};
-        bool is_found;
-        if (!query_vma(worker, at, &host, &is_found))
-            return;
-        if (vma)
-            simulated = simulated_line(vma);
-        simulated.flags &= PROCMAP_SEEN;
-        if (is_found != (vma != NULL) ||
-            (vma && !lines_agree(&host, &simulated))) {
-            g_string_append(difference, "VMAs differ\n  host\n");
-            if (is_found)
-                append_vma(difference, &host);
-            g_string_append(difference, "  simulated\n");
-            if (vma)
-                append_vma(difference, &simulated);
-            return;
-        }
-        if (!vma || vma->start >= end)
-            return;
-        at = vma->end;
-    }
-}
-
-bool
-state_compare_near(struct state_reader *reader, struct worker *worker,
-                   const struct mm *mm, uint64_t start, uint64_t length,
-                   GString *difference, GError **error)
-{
-    uint64_t end = MIN(length, NEAR_BYTES_MAX);
-
-    end = start + end < start ? UINT64_MAX : start + end;
-    if (!open_file(worker, "maps", &worker->maps, error))
-        return false;
-    compare_vmas_near(worker, mm, start, end, difference);
-    return compare_pages(reader, worker, mm, start, end, difference, error);
+    return compare_vmas(reader, worker, mm, difference, error) &&
+           compare_pages(reader, worker, mm, difference, error) &&
+           compare_amounts(reader, worker, mm, difference, error);
 }

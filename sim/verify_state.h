@@ -7,6 +7,7 @@
  *                zero page, lazily freed, exclusive, map count      kpage*
  *   amounts      page-table bytes, RSS by kind, locked pages        status
  *
+ * Many VMAs are read without text where the host can (sim/verify_iterator.h).
  * The third line needs root (CAP_SYS_ADMIN); without it the zero page is told
  * from others by RSS alone.
  *
@@ -16,6 +17,7 @@
 #pragma once
 
 #include "sim/verify_host.h"
+#include "sim/verify_iterator.h"
 
 struct mm;
 
@@ -33,32 +35,19 @@ struct state_reader {
     size_t text_bytes;           // room
     uint64_t zero_pfn;           // 0: not seen yet
     struct frame_window frames;
-    GHashTable *held;  // struct file *: with a mapping more each
+    GHashTable *held;           // struct file *: with a mapping more each
+    struct iterator *iterator;  // for long lists of VMAs; NULL: none
+    GArray *vmas;               // struct iterated_vma
+    uint64_t list_count;        // of long lists up to now
 };
 
 void state_open(struct state_reader *reader);
 void state_close(struct state_reader *reader);
 bool state_sees_frames(const struct state_reader *reader);
 
-/* What is compared. */
-enum state_part {
-    STATE_VMAS = 1 << 0,
-    STATE_PAGES = 1 << 1,
-    STATE_AMOUNTS = 1 << 2,
-    STATE_ALL = STATE_VMAS | STATE_PAGES | STATE_AMOUNTS,
-};
-
 /*
- * Compare these parts.  A difference is appended to `difference`; nothing is
- * when all agree.  false and *error when the state cannot be read.
+ * Compare all of it.  A difference is appended to `difference`; nothing is when
+ * all agree.  false and *error when the state cannot be read.
  */
 bool state_compare(struct state_reader *reader, struct worker *worker,
-                   const struct mm *mm, unsigned parts, GString *difference,
-                   GError **error);
-/* The same of the VMAs that meet [start, start + length) and their neighbours,
- * as far as one call each shows them (range, protection, sharing, offset), and
- * of the pages of the range.  Hosts before 6.11 show no VMA by itself: only
- * pages are compared. */
-bool state_compare_near(struct state_reader *reader, struct worker *worker,
-                        const struct mm *mm, uint64_t start, uint64_t length,
-                        GString *difference, GError **error);
+                   const struct mm *mm, GString *difference, GError **error);
