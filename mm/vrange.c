@@ -1,9 +1,9 @@
 /*
  * vrange v7: the calls, and emptying a victim range.
  *
- * The ranges of an address space are a sorted array: the calls cost a binary
- * search and what they overlap.  What the kernel's interval tree would have
- * visited is charged as log2(ranges) + 1 + overlapped.
+ * The ranges of an address space are a tree, sorted by where they end: the
+ * calls cost a search and what they overlap.  What the kernel's interval tree
+ * would have visited is charged as log2(ranges) + 1 + overlapped.
  *
  * A page leaves when every mapping of it lies in a volatile range of its
  * address space and in no locked VMA; its PTEs become markers.
@@ -19,7 +19,7 @@
 #include <errno.h>
 
 struct vrange_set {
-    GPtrArray *ranges;  // struct vrange *, sorted by start
+    GTree *ranges;  // struct vrange * by its end
 };
 
 static void
@@ -47,22 +47,25 @@ lru_link(struct machine *machine, struct vrange *range)
     machine->vrange_lru_head = range;
 }
 
-/* Index of the first range that ends after addr. */
-static uint32_t
-lower_bound(const GPtrArray *ranges, uint64_t addr)
+static int
+compare_ends(gconstpointer a, gconstpointer b)
 {
-    uint32_t low = 0, high = ranges->len;
+    const uint64_t *one = a, *other = b;
 
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-        const struct vrange *range = ranges->pdata[middle];
+    return (*one > *other) - (*one < *other);
+}
 
-        if (range->end <= addr)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+static struct vrange *
+range_of(GTreeNode *node)
+{
+    return node ? g_tree_node_value(node) : NULL;
+}
+
+/* The first range that ends after addr; NULL: none. */
+static GTreeNode *
+first_after(const struct mm *mm, uint64_t addr)
+{
+    return g_tree_upper_bound(mm->vranges->ranges, &addr);
 }
 
 static struct vrange *
@@ -80,14 +83,13 @@ range_create(struct mm *mm, uint64_t start, uint64_t end, bool purged)
 static void
 range_insert(struct vrange *range)
 {
-    GPtrArray *ranges = range->mm->vranges->ranges;
-
-    g_ptr_array_insert(ranges, (int)lower_bound(ranges, range->start), range);
+    g_tree_insert(range->mm->vranges->ranges, &range->end, range);
     lru_link(range->mm->machine, range);
 }
 
+/* From the LRU, and with it from the machine. */
 static void
-range_delete(struct vrange *range)
+range_free(struct vrange *range)
 {
     struct machine *machine = range->mm->machine;
 
@@ -96,20 +98,27 @@ range_delete(struct vrange *range)
 }
 
 static void
+range_delete(struct vrange *range)
+{
+    g_tree_remove(range->mm->vranges->ranges, &range->end);
+    range_free(range);
+}
+
+static void
 ensure_set(struct mm *mm)
 {
     if (mm->vranges)
         return;
     mm->vranges = g_new0(struct vrange_set, 1);
-    mm->vranges->ranges = g_ptr_array_new();
+    mm->vranges->ranges = g_tree_new(compare_ends);
 }
 
 static void
-charge_steps(struct mm *mm, uint64_t overlapped)
+charge_steps(struct mm *mm, int range_count, uint64_t overlapped)
 {
     unsigned depth = 1;
 
-    for (uint32_t count = mm->vranges->ranges->len; count; count >>= 1)
+    for (; range_count; range_count >>= 1)
         depth++;
     charge(mm->machine, CHARGE_vrange_step, depth + overlapped);
 }
@@ -117,32 +126,26 @@ charge_steps(struct mm *mm, uint64_t overlapped)
 static int64_t
 mark_volatile(struct mm *mm, uint64_t start, uint64_t end)
 {
-    GPtrArray *ranges = mm->vranges->ranges;
-    uint32_t first = lower_bound(ranges, start), count = 0;
-    struct vrange *fresh = range_create(mm, start, end, false);
+    struct vrange *fresh = range_create(mm, start, end, false), *range;
+    int range_count = g_tree_nnodes(mm->vranges->ranges);
+    uint64_t overlapped = 0;
 
     if (!fresh)
         return -ENOMEM;
-    for (; first + count < ranges->len; count++) {
-        struct vrange *range = ranges->pdata[first + count];
-
-        if (range->start >= fresh->end)
-            break;
+    while ((range = range_of(first_after(mm, start))) && range->start < end) {
         /* Strictly inside at both ends: nothing to do. */
         if (range->start < start && range->end > end) {
-            charge_steps(mm, 1);
+            charge_steps(mm, range_count, 1);
             slab_free(mm->machine, SLAB_VRANGE, fresh);
             return 0;
         }
         fresh->start = MIN(fresh->start, range->start);
         fresh->end = MAX(fresh->end, range->end);
         fresh->purged |= range->purged;
+        range_delete(range);
+        overlapped++;
     }
-    charge_steps(mm, count);
-    for (uint32_t i = 0; i < count; i++)
-        range_delete(ranges->pdata[first + i]);
-    if (count)
-        g_ptr_array_remove_range(ranges, first, count);
+    charge_steps(mm, range_count, overlapped);
     range_insert(fresh);
     return 0;
 }
@@ -169,29 +172,21 @@ cut(struct vrange *range, uint64_t start, uint64_t end, struct vrange *spare)
 static int64_t
 mark_nonvolatile(struct mm *mm, uint64_t start, uint64_t end)
 {
-    GPtrArray *ranges = mm->vranges->ranges;
-    uint32_t at = lower_bound(ranges, start), overlapped = 0;
-    struct vrange *spare = range_create(mm, 0, 0, false);
+    struct vrange *spare = range_create(mm, 0, 0, false), *range;
     bool spare_used = false, purged = false;
+    uint64_t overlapped = 0;
 
     if (!spare)
         return -ENOMEM;
-    while (at < ranges->len) {
-        struct vrange *range = ranges->pdata[at];
-
-        if (range->start >= end)
-            break;
+    while ((range = range_of(first_after(mm, start))) && range->start < end) {
         overlapped++;
         purged |= range->purged;
-        if (range->start >= start && range->end <= end) {
+        if (range->start >= start && range->end <= end)
             range_delete(range);
-            g_ptr_array_remove_index(ranges, at);
-            continue;
-        }
-        spare_used |= cut(range, start, end, spare);
-        at++;
+        else
+            spare_used |= cut(range, start, end, spare);
     }
-    charge_steps(mm, overlapped);
+    charge_steps(mm, g_tree_nnodes(mm->vranges->ranges), overlapped);
     if (!spare_used)
         slab_free(mm->machine, SLAB_VRANGE, spare);
     return purged;
@@ -217,22 +212,18 @@ vrange_find(const struct mm *mm, uint64_t start, uint64_t end)
 {
     if (!mm->vranges)
         return NULL;
-    const GPtrArray *ranges = mm->vranges->ranges;
-    uint32_t at = lower_bound(ranges, start);
 
-    if (at == ranges->len)
-        return NULL;
-    struct vrange *range = ranges->pdata[at];
-    return range->start < end ? range : NULL;
+    struct vrange *range = range_of(first_after(mm, start));
+
+    return range && range->start < end ? range : NULL;
 }
 
 void
 vrange_mark_purged(struct mm *mm, uint64_t addr)
 {
-    const GPtrArray *ranges = mm->vranges->ranges;
-
-    for (uint32_t at = lower_bound(ranges, addr); at < ranges->len; at++) {
-        struct vrange *range = ranges->pdata[at];
+    for (GTreeNode *node = first_after(mm, addr); node;
+         node = g_tree_node_next(node)) {
+        struct vrange *range = range_of(node);
 
         if (range->start >= addr + PAGE_BYTES)
             break;
@@ -339,9 +330,10 @@ vrange_forget(struct mm *mm)
 {
     if (!mm->vranges)
         return;
-    for (uint32_t i = 0; i < mm->vranges->ranges->len; i++)
-        range_delete(mm->vranges->ranges->pdata[i]);
-    g_ptr_array_free(mm->vranges->ranges, TRUE);
+    for (GTreeNode *node = g_tree_node_first(mm->vranges->ranges); node;
+         node = g_tree_node_next(node))
+        range_free(range_of(node));
+    g_tree_unref(mm->vranges->ranges);
     g_free(mm->vranges);
     mm->vranges = NULL;
 }
@@ -349,17 +341,18 @@ vrange_forget(struct mm *mm)
 static uint64_t
 validate_set(const struct mm *mm)
 {
-    const GPtrArray *ranges = mm->vranges->ranges;
+    uint64_t end = 0;
 
-    for (uint32_t i = 0; i < ranges->len; i++) {
-        const struct vrange *range = ranges->pdata[i];
-        const struct vrange *before = i ? ranges->pdata[i - 1] : NULL;
+    for (GTreeNode *node = g_tree_node_first(mm->vranges->ranges); node;
+         node = g_tree_node_next(node)) {
+        const struct vrange *range = range_of(node);
 
         mm_invariant(R1, range->start < range->end);
-        mm_invariant(R1, !before || before->end <= range->start);
+        mm_invariant(R1, end <= range->start);
         mm_invariant(R1, range->mm == mm);
+        end = range->end;
     }
-    return ranges->len;
+    return (uint64_t)g_tree_nnodes(mm->vranges->ranges);
 }
 
 void

@@ -67,6 +67,37 @@ START_TEST(a_length_is_rounded_down_to_pages)
 }
 END_TEST
 
+/* Calls at random against one bit a page. */
+START_TEST(a_page_is_volatile_if_the_last_call_about_it_said_so)
+{
+    enum { WINDOW = 64, CALLS = 20000 };
+    bool is_volatile[WINDOW] = {false};
+    g_autoptr(GRand) random = g_rand_new_with_seed(1);
+
+    for (unsigned i = 0; i < CALLS; i++) {
+        uint64_t first = (uint64_t)g_rand_int(random) % WINDOW;
+        uint64_t count = 1 + (uint64_t)g_rand_int(random) % (WINDOW - first);
+        bool wanted = g_rand_int(random) % 2;
+        uint64_t page;
+
+        count = MIN(count, 1 + g_rand_int(random) % 8);
+        ck_assert_int_ge(
+            vrange_call(task->mm, addr + PAGES(first), PAGES(count), wanted),
+            0);
+        for (page = first; page < first + count; page++)
+            is_volatile[page] = wanted;
+        for (page = 0; page < WINDOW; page++)
+            if (is_volatile[page] !=
+                (vrange_find(task->mm, addr + PAGES(page),
+                             addr + PAGES(page + 1)) != NULL))
+                break;
+        ck_assert_uint_eq(page, WINDOW);
+        if (i % 100 == 0)
+            machine_validate(machine);
+    }
+}
+END_TEST
+
 START_TEST(reclaim_empties_ranges_until_it_has_enough_or_has_seen_all)
 {
     uint64_t large = map_anon(task, PAGES(40));
@@ -97,6 +128,7 @@ main(void)
     tcase_add_checked_fixture(calls, setup, teardown);
     tcase_add_test(calls, a_range_begins_with_a_page_and_has_at_least_one);
     tcase_add_test(calls, a_length_is_rounded_down_to_pages);
+    tcase_add_test(calls, a_page_is_volatile_if_the_last_call_about_it_said_so);
     tcase_add_test(calls,
                    reclaim_empties_ranges_until_it_has_enough_or_has_seen_all);
     suite_add_tcase(suite, calls);
