@@ -33,7 +33,7 @@ want_mmap_lock(struct operation *op, enum lock_mode mode)
         .kind = LOCK_MMAP, .mode = mode, .object = op->task->mm};
 }
 
-/* The lock that the call takes first: kernel-facts of mmap_sem by era. */
+/* The lock that the call takes first, by era. */
 static void
 plan_lock(struct operation *op)
 {

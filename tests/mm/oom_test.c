@@ -77,7 +77,7 @@ assert_younger_dies_at(enum oom_form form, uint64_t older_pages,
     tear_down();
 }
 
-/* kernel-facts 12.7: 100 000 pages, 81 units old: 33 333 points. */
+/* 100 000 pages, 81 units old: 33 333 points. */
 START_TEST(an_age_of_81_units_is_worth_two_thirds)
 {
     uint64_t jiffies_ns = (UINT64_C(81) << 20) * 1000000;

@@ -109,7 +109,7 @@ START_TEST(a_touch_answers_for_all_of_its_pages)
 }
 END_TEST
 
-/* kernel-facts 5.3: a page that waits in a batch has one reference more. */
+/* A page that waits in a batch has one reference more. */
 START_TEST(page_count_copies_a_page_that_waits_in_a_batch)
 {
     struct machine *machine = machine_of(1);
@@ -125,7 +125,7 @@ START_TEST(page_count_copies_a_page_that_waits_in_a_batch)
 }
 END_TEST
 
-/* kernel-facts 5.3: with up to three references the batch is drained before
+/* With up to three references the batch is drained before
  * they are counted, also by a writer who then has to copy.  The page waits on
  * CPU 0; of its last two users one writes there, the other on CPU 1. */
 START_TEST(who_copies_drains_the_batch_for_the_next)

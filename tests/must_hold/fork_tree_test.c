@@ -68,7 +68,7 @@ START_TEST(pte_chains_of_32_processes)
 }
 END_TEST
 
-/* kernel-facts 12.4: a line of 32 bytes holds seven. */
+/* A line of 32 bytes holds seven. */
 START_TEST(a_chain_grows_by_a_block_for_every_seven)
 {
     static const struct {

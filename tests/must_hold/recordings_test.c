@@ -208,7 +208,7 @@ assert_grows(const json_t *before, const json_t *after, const char *name,
 }
 
 /*
- * 2.6.24 has no zero page (kernel-facts 5.1): what mapped it takes a frame at
+ * 2.6.24 has no zero page: what mapped it takes a frame at
  * once, which is writable, so the later write is no fault.  A read that is
  * never followed by a write costs a frame and its clear.
  */
@@ -260,7 +260,7 @@ copy_pages(GHashTable *from)
 }
 
 /*
- * File faults if every fork copies all page tables (kernel-facts 5.4): those
+ * File faults if every fork copies all page tables: those
  * of a page that the parent had touched before are gone.  The recordings use
  * each address of a file under one name, so names and offsets tell pages apart.
  */
@@ -323,7 +323,7 @@ START_TEST(a_fork_that_copies_all_tables_saves_file_faults)
 }
 END_TEST
 
-/* Fault-around came with 3.15 (kernel-facts 5.9): before, a fault maps the
+/* Fault-around came with 3.15: before, a fault maps the
  * page that was asked for.  Touches that it spared today are not recorded. */
 START_TEST(before_fault_around_only_what_is_touched_is_mapped)
 {
@@ -343,7 +343,7 @@ START_TEST(before_fault_around_only_what_is_touched_is_mapped)
 END_TEST
 
 /*
- * x86-64 mapped bottom-up until 2.6.24 (kernel-facts 3.3): an address space
+ * x86-64 mapped bottom-up until 2.6.24: an address space
  * has its mmaps apart from the images that exec placed at the top, which takes
  * a directory, a middle directory and a table at least.  With the layout and
  * the search of today the tables are those of the recording.
