@@ -91,7 +91,12 @@ write_cycles(const char *name, const char *body)
     uint32_t page = 1;
 
     MUST(writer, "%s cannot be written", path);
+    trace_writer_line(writer, "0 file f 256M disk cached");
     trace_writer_line(writer, "1 start");
+    trace_writer_line(writer, "1 mmap S 256M rw- shared file=f");
+    trace_writer_line(writer, "1 r S+0 256M");
+    trace_writer_line(writer, "1 mmap P 256M rw- private file=f");
+    trace_writer_line(writer, "1 r P+0 256M");
     trace_writer_line(writer, "1 mmap A 256M rw- anon,private");
     trace_writer_line(writer, "1 w A+0 256M");
     for (unsigned i = 0; i < CYCLES; i++) {
@@ -129,6 +134,8 @@ static const char *const bodies[] = {
     "madvise A;w A",  // fresh ones
     "madvise A;r A",  // the zero page
     "madvise A;r A;w A;x A",
+    "madvise S;r S;w S",  // pages of a file
+    "madvise P;w P",      // copies of them
 };
 
 START_TEST(events_in_memory_are_replayed_without_allocation_or_hash)

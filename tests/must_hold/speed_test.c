@@ -127,6 +127,9 @@ static const struct {
     {{.name = "sequential fault"}, 5},
     {{.name = "random fresh", .order = SHUFFLED}, 6},
     {{.name = "random aged", .order = SHUFFLED, .is_aged = true}, 2},
+    {{.name = "file", .what = FAULT_FILE_PAGE}, 4},
+    {{.name = "file, 16 around", .what = FAULT_FILE_AROUND}, 5},
+    {{.name = "file copy", .what = FAULT_FILE_COW}, 8},
     {{.name = "touch run", .what = TOUCH_PRESENT}, 2},
     {{.name = "touch random", .what = TOUCH_PRESENT, .order = SHUFFLED}, 4},
 };
