@@ -1,7 +1,7 @@
 /*
- * Delta debugging: cut behind the difference, then leave out whole tasks, then
- * ever smaller runs of lines, then fold children into their parents, until no
- * single line can go.
+ * Delta debugging: cut behind the difference, then leave out what makes very
+ * many VMAs, then whole tasks, then ever smaller runs of lines, then fold
+ * children into their parents, until no single line can go.
  *
  * A candidate that is no trace any more (a name or task is missing), or that
  * the host refuses to carry out, counts as one without a difference, and so
@@ -10,11 +10,16 @@
  */
 #include "sim/verify_shrink.h"
 
+#include "mm/aspace.h"
+#include "mm/machine.h"
 #include "sim/error.h"
+#include "sim/replay.h"
 
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#define CROWD_VMAS 256  // more by one event
 
 struct shrink {
     char *kind;  // of the difference: its first word
@@ -148,6 +153,66 @@ without_range(const GPtrArray *lines, guint from, guint count)
     return rest;
 }
 
+static uint64_t
+vma_count(const struct machine *machine)
+{
+    uint64_t count = 0;
+
+    for (const struct task *task = machine->tasks; task; task = task->next)
+        count += task->mm ? task->mm->map_count : 0;
+    return count;
+}
+
+/* The lines (guint) that make very many VMAs, as the simulation has it. */
+static GArray *
+crowd_lines(const struct shrink *shrink)
+{
+    GArray *crowd = g_array_new(FALSE, FALSE, sizeof(guint));
+    struct trace *trace = lines_load(shrink->lines, NULL);
+
+    if (!trace)
+        return crowd;
+    struct replay *replay = replay_open(trace, shrink->setup, NULL);
+    for (guint event = 0; event < trace->events->len; event++) {
+        uint64_t before = vma_count(replay->machine);
+        guint line = (guint)trace_event_line(trace, event) - 1;
+        replay_run(replay, event + 1, UINT64_MAX);
+        if (vma_count(replay->machine) >= before + CROWD_VMAS)
+            g_array_append_val(crowd, line);
+    }
+    replay_close(replay);
+    trace_free(trace);
+    return crowd;
+}
+
+/* All lines but the last `count` of `crowd`. */
+static GPtrArray *
+without_crowd(const GPtrArray *lines, const GArray *crowd, guint count)
+{
+    GPtrArray *rest = g_ptr_array_new();
+    guint next = crowd->len - count;
+
+    for (guint i = 0; i < lines->len; i++) {
+        if (next < crowd->len && g_array_index(crowd, guint, next) == i)
+            next++;
+        else
+            g_ptr_array_add(rest, lines->pdata[i]);
+    }
+    return rest;
+}
+
+/* The fewer VMAs there are, the less time all other candidates take. */
+static void
+drop_crowd(struct shrink *shrink)
+{
+    g_autoptr(GArray) crowd = crowd_lines(shrink);
+
+    for (guint count = crowd->len; count > 0; count /= 2)
+        while (count <= crowd->len &&
+               try_lines(shrink, without_crowd(shrink->lines, crowd, count)))
+            g_array_set_size(crowd, crowd->len - count);
+}
+
 /* A line of this task, or one that makes it. */
 static bool
 concerns_task(const char *line, const char *id)
@@ -255,6 +320,7 @@ shrink_lines(GPtrArray *lines, const struct setup *setup,
     g_autoptr(GPtrArray) copies = g_ptr_array_new_with_free_func(g_free);
 
     cut_behind(shrink.lines, result);
+    drop_crowd(&shrink);
     drop_tasks(&shrink);
     for (guint count = shrink.lines->len / 2; count > 0; count /= 2)
         drop_runs(&shrink, count);

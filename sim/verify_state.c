@@ -366,14 +366,14 @@ iterated_agree(const GArray *found, const struct mm *mm)
 }
 
 /* Whether the kernel, asked without text, has the very same VMAs.  Text has
- * the last word: on what differs, at first, and every so often. */
+ * the last word: on what differs, and every so often. */
 static bool
 agree_without_text(struct state_reader *reader, const struct worker *worker,
                    const struct mm *mm)
 {
     if (reader->list_count == 0)
         reader->iterator = iterator_open();
-    return reader->list_count++ % TEXT_EVERY != 0 && reader->iterator &&
+    return ++reader->list_count % TEXT_EVERY != 0 && reader->iterator &&
            iterator_read(reader->iterator, worker->pid, reader->vmas) &&
            iterated_agree(reader->vmas, mm);
 }
