@@ -12,6 +12,7 @@
 
 #include <check.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <glib/gstdio.h>
@@ -302,8 +303,7 @@ assert_same(const json_t *left, const json_t *right, const char *place,
 
     MUST(json_object_size(a) == json_object_size(b), "%s: members differ",
          place);
-    json_object_foreach((json_t *)a, key, value)
-    {
+    json_object_foreach ((json_t *)a, key, value) {
         if (g_strv_contains((const char *const *)skipped, key))
             continue;
         g_autofree char *found =
@@ -352,4 +352,18 @@ assert_identities(const json_t *result)
              clears <= cleared + counter_of(result, "populate_fault_count"),
          "identity 3: %" PRIu64 " clears, %" PRIu64 " by faults", clears,
          cleared);
+}
+
+bool
+runs_is_host_busy(void)
+{
+    FILE *file = fopen("/proc/loadavg", "r");
+    unsigned running = 1;
+
+    if (!file)
+        return false;
+    if (fscanf(file, "%*f %*f %*f %u/", &running) != 1)
+        running = 1;
+    fclose(file);
+    return running > 1;
 }

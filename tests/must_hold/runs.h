@@ -23,6 +23,18 @@
             ck_abort_msg(__VA_ARGS__);                                         \
     } while (0)
 
+/* Times mean nothing in a build that is made to find mistakes. */
+#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) &&                 \
+    !defined(__SANITIZE_THREAD__)
+#define RUNS_ARE_TIMED true
+#else
+#define RUNS_ARE_TIMED false
+#endif
+
+/* Somebody else computes at this moment, on the same caches: then a ratio over
+ * its bound says nothing. */
+bool runs_is_host_busy(void);
+
 /* For tcase_add_checked_fixture(): presets, machines and a folder for files;
  * what was made since is freed at teardown. */
 void runs_setup(void);

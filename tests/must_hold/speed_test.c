@@ -16,16 +16,7 @@
 #include "mm/host_memory.h"
 #include "mm/machine.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-
-/* Times mean nothing in a build that is made to find mistakes. */
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) &&                 \
-    !defined(__SANITIZE_THREAD__)
-#define IS_RELEASE true
-#else
-#define IS_RELEASE false
-#endif
 
 #define ATTEMPTS 8
 #define ACCESSES 2000000
@@ -104,22 +95,6 @@ END_TEST
 
 /* ---- ratios ---- */
 
-/* Somebody else computes at this moment, on the same caches: then a ratio over
- * the bound says nothing. */
-static bool
-is_host_busy(void)
-{
-    FILE *file = fopen("/proc/loadavg", "r");
-    unsigned running = 1;
-
-    if (!file)
-        return false;
-    if (fscanf(file, "%*f %*f %*f %u/", &running) != 1)
-        running = 1;
-    fclose(file);
-    return running > 1;
-}
-
 static const struct {
     struct subject subject;
     double most;
@@ -140,10 +115,10 @@ START_TEST(faults_and_touches_stay_near_the_limit_loop)
     double ratio = 0, simulator_ns, limit_ns;
     bool is_judged = false;
 
-    for (int i = 0; i < ATTEMPTS && IS_RELEASE; i++) {
+    for (int i = 0; i < ATTEMPTS && RUNS_ARE_TIMED; i++) {
         pages_compare(&ratios[_i].subject, memory, &simulator_ns, &limit_ns);
         ratio = simulator_ns / limit_ns;
-        is_judged |= !is_host_busy();
+        is_judged |= !runs_is_host_busy();
         if (ratio <= ratios[_i].most)
             break;
     }
@@ -180,9 +155,9 @@ START_TEST(a_binary_trace_of_zipf_accesses_replays_near_the_limit_loop)
     double ratio = 0;
 
     MUST(accesses_write(path, ACCESSES, NULL), "%s cannot be written", path);
-    for (int i = 0; i < ATTEMPTS && IS_RELEASE; i++) {
+    for (int i = 0; i < ATTEMPTS && RUNS_ARE_TIMED; i++) {
         ratio = median_replay_ratio(path);
-        is_judged |= !is_host_busy();
+        is_judged |= !runs_is_host_busy();
         if (ratio <= 5)
             break;
     }
