@@ -59,6 +59,15 @@ get_host_memory(struct machine *machine)
 }
 
 static void
+end_host_memory(struct machine *machine)
+{
+    pieces_end(machine->leaf_pieces);
+    pieces_end(machine->table_pieces);
+    pieces_end(machine->object_pieces);
+    pieces_end(machine->node_pieces);
+}
+
+static void
 put_host_memory(struct machine *machine)
 {
     bool is_shared = machine->config.host_memory;
@@ -177,6 +186,7 @@ machine_destroy(struct machine *machine)
 {
     if (!machine)
         return;
+    end_host_memory(machine);
     end_all_tasks(machine);
     for (uint32_t i = 0; i < machine->files->len; i++)
         if (machine->files->pdata[i])

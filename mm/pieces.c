@@ -16,6 +16,7 @@
 struct pieces {
     struct host_memory *host;
     bool are_zeroed;
+    bool is_last_use;  // nothing is got any more
     GPtrArray *chunks;
     char *next;                      // where the latest chunk is uncut
     size_t left_bytes;               // of it
@@ -45,6 +46,12 @@ pieces_destroy(struct pieces *pieces)
             g_ptr_array_free(pieces->free[lines], TRUE);
     g_ptr_array_free(pieces->chunks, TRUE);
     g_free(pieces);
+}
+
+void
+pieces_end(struct pieces *pieces)
+{
+    pieces->is_last_use = true;
 }
 
 static size_t
@@ -95,6 +102,8 @@ pieces_put(struct pieces *pieces, void *piece, size_t bytes)
 {
     GPtrArray **free = &pieces->free[lines_of(bytes)];
 
+    if (pieces->is_last_use)
+        return;
     if (!*free)
         *free = g_ptr_array_new();
     g_ptr_array_add(*free, piece);

@@ -26,3 +26,5 @@ void pieces_destroy(struct pieces *pieces);
  * back. */
 void *pieces_get(struct pieces *pieces, size_t bytes);
 void pieces_put(struct pieces *pieces, void *piece, size_t bytes);
+/* From now on pieces only come back, and need not be remembered. */
+void pieces_end(struct pieces *pieces);

@@ -64,6 +64,16 @@ START_TEST(neighbours_in_time_are_neighbours_in_memory)
 }
 END_TEST
 
+START_TEST(at_the_end_nothing_comes_back_to_be_got_again)
+{
+    void *a = pieces_get(pieces, 640);
+
+    pieces_end(pieces);
+    pieces_put(pieces, a, 640);
+    ck_assert_ptr_ne(pieces_get(pieces, 640), a);
+}
+END_TEST
+
 START_TEST(the_latest_to_come_back_goes_first)
 {
     void *a = pieces_get(pieces, 640), *b = pieces_get(pieces, 640);
@@ -109,6 +119,7 @@ main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, pieces_are_zeroed_aligned_and_do_not_overlap);
     tcase_add_test(tests, neighbours_in_time_are_neighbours_in_memory);
+    tcase_add_test(tests, at_the_end_nothing_comes_back_to_be_got_again);
     tcase_add_test(tests, the_latest_to_come_back_goes_first);
     tcase_add_test(tests, plain_pieces_leave_nothing_where_zeroes_are_expected);
     suite_add_tcase(suite, tests);
