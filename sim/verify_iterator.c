@@ -6,7 +6,6 @@
 
 #include "sim/verify_btf.h"
 
-#include <errno.h>
 #include <linux/bpf.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -196,7 +195,8 @@ iterator_close(struct iterator *iterator)
 static int
 attach(const struct iterator *iterator, pid_t pid)
 {
-    /* The union of the kernel's header, as far as every one has it. */
+    /* The union of the kernel's header, as far as every one has it.  By its
+     * first thread (tid) 6.18 would hand out the end again and again. */
     const struct {
         uint32_t tid, pid, pid_fd;
     } whose = {.pid = (uint32_t)pid};
@@ -217,23 +217,35 @@ attach(const struct iterator *iterator, pid_t pid)
     return list;
 }
 
+/* Whether what was read from `from` on goes on where the list was: a kernel may
+ * begin again rather than end. */
+static bool
+goes_on(const GArray *vmas, size_t from)
+{
+    if (from == 0 || from >= vmas->len)
+        return true;
+    const struct iterated_vma *next =
+        &g_array_index(vmas, struct iterated_vma, from);
+    return next->start >= next[-1].end;
+}
+
 bool
 iterator_read(const struct iterator *iterator, pid_t pid, GArray *vmas)
 {
+    const size_t size = sizeof(struct iterated_vma);
     int list = attach(iterator, pid);
-    ssize_t got = -1;
-    size_t bytes = 0;
+    size_t bytes = 0, count;
+    ssize_t got;
 
     if (list < 0)
         return false;
     do {
-        g_array_set_size(
-            vmas,
-            (guint)((bytes + CHUNK_BYTES) / sizeof(struct iterated_vma)) + 1);
+        count = bytes / size;
+        g_array_set_size(vmas, (guint)((bytes + CHUNK_BYTES) / size) + 1);
         got = read(list, vmas->data + bytes, CHUNK_BYTES);
         bytes += got > 0 ? (size_t)got : 0;
-    } while (got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR)));
+        g_array_set_size(vmas, (guint)(bytes / size));
+    } while (got > 0 && goes_on(vmas, count));
     close(list);
-    g_array_set_size(vmas, (guint)(bytes / sizeof(struct iterated_vma)));
-    return got == 0 && bytes % sizeof(struct iterated_vma) == 0;
+    return got == 0 && bytes % size == 0;
 }
