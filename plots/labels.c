@@ -266,8 +266,11 @@ append_setting(const struct plot_runs *runs, const GPtrArray *all,
 static void
 choose_settings(const struct plot_runs *runs, const GPtrArray *all)
 {
-    for (unsigned i = 0; i < all->len; i++)
-        ((struct plot_run *)all->pdata[i])->setup = g_strdup("");
+    for (unsigned i = 0; i < all->len; i++) {
+        struct plot_run *run = all->pdata[i];
+        g_free(run->setup);
+        run->setup = g_strdup("");
+    }
     for (size_t dimension = 0; dimension < G_N_ELEMENTS(dimensions);
          dimension++)
         for (unsigned i = 0; i < runs->settings->len; i++) {
@@ -304,6 +307,7 @@ join_labels(const struct plot_runs *runs, const GPtrArray *all)
 
     for (unsigned i = 0; i < all->len; i++) {
         struct plot_run *run = all->pdata[i];
+        g_free(run->label);
         if (!*run->setup)
             run->label = g_strdup(run->trace);
         else if (has_traces)
@@ -351,6 +355,15 @@ common_text(const struct plot_runs *runs)
                        where, NULL);
 }
 
+/* What tells these runs apart. */
+static void
+label(const struct plot_runs *runs, const GPtrArray *all)
+{
+    choose_settings(runs, all);
+    number_twins(all);
+    join_labels(runs, all);
+}
+
 void
 plot_runs_label(struct plot_runs *runs)
 {
@@ -362,8 +375,7 @@ plot_runs_label(struct plot_runs *runs)
     name_traces(runs, all);
     g_ptr_array_sort(runs->runs, compare_runs);
     g_ptr_array_sort(runs->refused, compare_runs);
-    choose_settings(runs, all);
-    number_twins(all);
-    join_labels(runs, all);
+    label(runs, all);  // the refused, from those that ran, too
+    label(runs, runs->runs);
     runs->common = runs->runs->len > 0 ? common_text(runs) : g_strdup("");
 }

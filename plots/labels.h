@@ -6,7 +6,8 @@
 #include "plots/results.h"
 
 /* Flatten the settings and fill trace, setup, label, traces and common; puts
- * the runs of one trace together. */
+ * the runs of one trace together.  What was refused differs from what ran in
+ * more than that does from each other. */
 void plot_runs_label(struct plot_runs *runs);
 
 /* The parts of a setup that the other has not; for g_free. */

@@ -77,6 +77,24 @@ START_TEST(policies_that_differ_are_named_with_their_axis)
 }
 END_TEST
 
+START_TEST(what_was_refused_is_told_from_all_the_others_need_not_be)
+{
+    static const char *const rows[][2] = {
+        {"e", "{\"policy\":{\"rmap\":\"none\",\"clear\":\"never\"}}"
+              ",\"refused\":\"no\""},
+        {"e", "{\"policy\":{\"rmap\":\"anon-vma\",\"clear\":\"never\"}}"},
+        {"e", "{\"policy\":{\"rmap\":\"anon-vma\",\"clear\":\"on-alloc\"}}"},
+    };
+    struct plot_runs runs = labelled(rows, 3);
+    const struct plot_run *refused = runs.refused->pdata[0];
+
+    ck_assert_str_eq(refused->label, "rmap=none, clear=never");
+    ck_assert_str_eq(label(&runs, 0), "clear=never");
+    ck_assert_str_eq(label(&runs, 1), "clear=on-alloc");
+    plot_runs_clear(&runs);
+}
+END_TEST
+
 START_TEST(runs_of_one_trace_stand_together)
 {
     static const char *const rows[][2] = {
@@ -225,6 +243,8 @@ main(void)
     tcase_add_loop_test(tcase, a_number_has_three_digits_and_a_unit, 0,
                         (int)G_N_ELEMENTS(numbers));
     tcase_add_test(tcase, a_size_that_was_chosen_has_no_zeros_behind);
+    tcase_add_test(tcase,
+                   what_was_refused_is_told_from_all_the_others_need_not_be);
     suite_add_tcase(suite, tcase);
     return run_suite(suite);
 }
