@@ -2,6 +2,7 @@
  * The comparison table: a few figures per run, clear_page first.
  *
  * Exact counts, grouped by thousands; memory in KiB, time in microseconds.
+ * Above it stands what all runs share.
  * Runs that a recording cannot answer exactly are marked with ">=".
  */
 #include "plots/table.h"
@@ -110,6 +111,9 @@ append_runs(GString *out, const struct plot_runs *runs)
 {
     int widths[COLUMN_COUNT], label_width = label_width_of(runs);
 
+    if (runs->runs->len == 0)
+        return;
+    g_string_append_printf(out, "%s\n\n", runs->common);
     g_string_append_printf(out, "%-*s   ", label_width, "run");
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         widths[i] = width_of(runs, &columns[i]);
@@ -140,7 +144,6 @@ plot_results_table(const char *results_path, GString *out, GError **error)
 
     if (!plot_runs_load(&runs, results_path, error))
         return false;
-    plot_runs_label(&runs);
     append_runs(out, &runs);
     append_refused(out, &runs);
     plot_runs_clear(&runs);

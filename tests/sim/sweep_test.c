@@ -190,6 +190,10 @@ START_TEST(ram_that_a_machine_cannot_have_is_refused)
                          is_refused[i]);
         json_decref(line);
     }
+    ck_assert_msg(g_str_has_prefix(outcome.out,
+                                   "a on kernel 2.6.22, x86-64, 8 GiB RAM, "
+                                   "4 CPUs, vmsim "),
+                  "%s", outcome.out);
     ck_assert_ptr_nonnull(
         strstr(outcome.out, "i386, 8 GiB RAM: refused: i386 addresses no more "
                             "than 4G of RAM\n"));
