@@ -33,7 +33,8 @@ unsigned
 trace_rules_parse(const char *words, const char **unknown)
 {
     unsigned rules = 0;
-    while (*words) {
+
+    for (;; words++) {  // behind the comma
         size_t length = strcspn(words, ",");
         unsigned rule = 0;
         for (unsigned i = 0; trace_rule_words[i]; i++) {
@@ -45,9 +46,10 @@ trace_rules_parse(const char *words, const char **unknown)
         if (!rule)
             return 0;
         rules |= rule;
-        words += length + (words[length] == ',');
+        words += length;
+        if (!*words)
+            return rules;
     }
-    return rules;
 }
 
 /* What becomes of an event, found before the pass. */

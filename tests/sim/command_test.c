@@ -137,6 +137,7 @@ static const struct {
     {{"list", "kernel"}, 2, "the nearest known one is \"kernels\""},
     {{"info"}, 2, "info takes one trace"},
     {{"convert", "--rewrite", "purg", "t"}, 2, "unknown rule \"purg\""},
+    {{"convert", "--rewrite", "purge,", "t"}, 2, "unknown rule \"\""},
 };
 
 START_TEST(a_wrong_command_line_gets_one_sentence_and_a_status)
