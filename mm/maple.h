@@ -8,9 +8,9 @@
  * search goes by.
  *
  * An address space keeps one where the `gap` or the `vma-index` axis wants it,
- * beside its red-black tree (mm/vma.h), which serves everybody else: what the
- * maple tree adds are the shapes, hence the nodes that a lookup or a search
- * visits and the memory they take.
+ * beside the tree that serves everybody else (mm/vma_btree.h): what the maple
+ * tree adds are the shapes, hence the nodes that a lookup or a search visits and
+ * the memory they take.
  *
  * Invariants (maple_validate):
  *   B1  The nodes of a level cover the address space; entries are in order, an
