@@ -16,7 +16,7 @@
 
 #define PROGRAM_EVENTS 500  // of one random program
 #define REPEATS        2    // after which a difference is believed
-#define RUN_COUNT_MAX  8    // of lines whose differences do not come back
+#define RUN_COUNT_MAX  20   // of lines whose differences do not come back
 #define RARE_COUNT     50   // what happened less often is told
 
 struct seeds {

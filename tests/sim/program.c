@@ -150,6 +150,14 @@ outcome_clear(struct outcome *outcome)
     g_free(outcome->err);
 }
 
+const char *
+end_of(const char *text)
+{
+    size_t length = strlen(text);
+
+    return text + length - MIN(length, 1000);
+}
+
 json_t *
 replay_result(const char *argument, ...)
 {

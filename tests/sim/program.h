@@ -36,6 +36,8 @@ struct outcome run_vmsim_within(const struct limits *limits,
                                 const char *argument,
                                 ...) G_GNUC_NULL_TERMINATED;
 void outcome_clear(struct outcome *outcome);
+/* Its end is what Check has room for. */
+const char *end_of(const char *text);
 
 /* The JSON result of a replay with these arguments, which must succeed. */
 json_t *replay_result(const char *argument, ...) G_GNUC_NULL_TERMINATED;
