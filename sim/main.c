@@ -14,6 +14,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
@@ -41,13 +42,15 @@ print_legibly(const char *message)
 }
 
 /* glibc reserves 64 MiB of addresses for each thread that finds the allocator
- * busy, and a sweep under a limit on them fails now and then.  Nothing
- * allocates often enough to need it. */
+ * busy: where addresses are limited, a sweep would fail now and then. */
 static void
-share_one_heap(void)
+share_heap_if_limited(void)
 {
 #ifdef M_ARENA_MAX
-    mallopt(M_ARENA_MAX, 1);
+    struct rlimit space;
+
+    if (getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY)
+        mallopt(M_ARENA_MAX, 1);
 #endif
 }
 
@@ -69,7 +72,7 @@ main(int argc, char **argv)
     (void)argc;
     keep_standard_places();
     g_set_printerr_handler(print_legibly);
-    share_one_heap();
+    share_heap_if_limited();
     if (command_run(argv, &error) && is_printed(&error))
         return EXIT_SUCCESS;
     g_printerr("vmsim: %s\n", error->message);
