@@ -5,22 +5,21 @@
 
 #include "mm/aspace.h"
 #include "mm/machine.h"
+#include "mm/pieces.h"
 #include "mm/task.h"
 
 #include <stddef.h>
 
-#define LINE_BYTES  64
 #define TASKS_AHEAD 5
 
-/* The compiler takes a function that only prefetches for one that does nothing,
- * and leaves calls out. */
+/* See pieces_expect(). */
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
 static ALWAYS_INLINE void
 expect(const void *object, size_t bytes)
 {
-    for (size_t at = 0; object && at < bytes; at += LINE_BYTES)
-        __builtin_prefetch((const char *)object + at, /* for writing */ 1);
+    if (object)
+        pieces_expect(object, bytes);
 }
 
 static ALWAYS_INLINE void
@@ -30,9 +29,9 @@ expect_tables(const struct task *task)
 
     expect(page_of(task->machine, task->stack), sizeof(struct page));
     expect(mm->first, sizeof(struct vma));
-    expect(mm->btree.root, LINE_BYTES);
+    expect(mm->btree.root, PIECE_LINE_BYTES);
     expect(mm->pagetable.root, sizeof(struct directory));
-    expect(mm->pagetable.recent->slots, LINE_BYTES);
+    expect(mm->pagetable.recent->slots, PIECE_LINE_BYTES);
 }
 
 /* The leaf of the first VMA, where processes that have little have it. */

@@ -70,8 +70,10 @@ expect_next(struct pieces *pieces, size_t bytes)
     char *end = pieces->next + MIN(ahead, pieces->left_bytes);
 
     pieces->expected = MAX(pieces->expected, pieces->next);
-    for (; pieces->expected < end; pieces->expected += PIECE_LINE_BYTES)
-        __builtin_prefetch(pieces->expected, /* for writing */ 1);
+    if (pieces->expected < end) {
+        pieces_expect(pieces->expected, (size_t)(end - pieces->expected));
+        pieces->expected = end;
+    }
 }
 
 void *

@@ -28,3 +28,13 @@ void *pieces_get(struct pieces *pieces, size_t bytes);
 void pieces_put(struct pieces *pieces, void *piece, size_t bytes);
 /* From now on pieces only come back, and need not be remembered. */
 void pieces_end(struct pieces *pieces);
+
+/* What will be written soon comes into the host's caches.  Inlined wherever it
+ * is used: the compiler takes a function that only prefetches for one that does
+ * nothing, and leaves calls out. */
+static inline __attribute__((always_inline)) void
+pieces_expect(const void *start, size_t bytes)
+{
+    for (size_t at = 0; at < bytes; at += PIECE_LINE_BYTES)
+        __builtin_prefetch((const char *)start + at, /* for writing */ 1);
+}

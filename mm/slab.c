@@ -191,14 +191,6 @@ create_slab(struct machine *machine, enum slab_kind kind)
     return slab;
 }
 
-/* The next slot is likely to be taken soon, and then it is wiped. */
-static inline void
-expect(const char *slot, size_t bytes)
-{
-    for (size_t at = 0; at < bytes; at += PIECE_LINE_BYTES)
-        __builtin_prefetch(slot + at, /* for writing */ 1);
-}
-
 static struct slab_object *
 take_slot(const struct slab_cache *cache, struct slab_page *slab)
 {
@@ -212,7 +204,8 @@ take_slot(const struct slab_cache *cache, struct slab_page *slab)
     object =
         (struct slab_object *)((char *)(slab + 1) + index * slot_bytes(cache));
     object->slab = slab;
-    expect((char *)object + slot_bytes(cache), slot_bytes(cache));
+    /* The next slot is likely to be taken soon, and then it is wiped. */
+    pieces_expect((char *)object + slot_bytes(cache), slot_bytes(cache));
     return object;
 }
 
