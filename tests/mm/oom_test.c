@@ -94,11 +94,11 @@ END_TEST
 
 START_TEST(root_has_a_sixteenth_of_the_points)
 {
-    for (uint64_t pages = 1599; pages <= 1616; pages += 17) {
+    for (uint64_t pages = 1615; pages <= 1616; pages++) {
         boot(OOM_2_6_2);
 
-        struct task *user = process_of(USER, 100);
-        struct task *root = process_of(0, pages);
+        struct task *root = process_of(0, pages);  // wins where they are equal
+        struct task *user = process_of(USER, 101);
 
         assert_dies(pages < 1616 ? user : root);
         tear_down();
@@ -106,54 +106,43 @@ START_TEST(root_has_a_sixteenth_of_the_points)
 }
 END_TEST
 
+/* Of root and a user with that many pages resident. */
+static void
+assert_root_dies(enum oom_form form, uint64_t user_pages, uint64_t root_pages,
+                 bool is_root)
+{
+    boot(form);
+
+    struct task *user = start_task(machine, USER);
+    struct task *root = start_task(machine, 0);
+
+    fill(user, user_pages);
+    fill(root, root_pages);
+    assert_dies(is_root ? root : user);
+    tear_down();
+}
+
 /* 1 GiB without the kernel and its page structs are 257 536 pages: 10 000 are
  * 38 thousandths of them, 10 600 are 41, 2400 are 9. */
 START_TEST(root_has_30_thousandths_less)
 {
-    for (uint64_t pages = 10000; pages <= 10600; pages += 600) {
-        boot(OOM_2_6_38);
-
-        struct task *user = start_task(machine, USER);
-        struct task *root = start_task(machine, 0);
-
-        fill(user, 2400);
-        fill(root, pages);
-        assert_dies(pages == 10000 ? user : root);
-        tear_down();
-    }
+    assert_root_dies(OOM_2_6_38, 2400, 10000, false);
+    assert_root_dies(OOM_2_6_38, 2400, 10600, true);
 }
 END_TEST
 
 /* 30 times 257 pages of the same machine are 7710. */
 START_TEST(root_has_30_thousandths_of_all_memory_less)
 {
-    for (uint64_t pages = 10000; pages <= 10600; pages += 600) {
-        boot(OOM_3_8);
-
-        struct task *user = start_task(machine, USER);
-        struct task *root = start_task(machine, 0);
-
-        fill(user, 2600);
-        fill(root, pages);
-        assert_dies(pages == 10000 ? user : root);
-        tear_down();
-    }
+    assert_root_dies(OOM_3_8, 2600, 10000, false);
+    assert_root_dies(OOM_3_8, 2600, 10600, true);
 }
 END_TEST
 
 START_TEST(root_has_3_percent_less)
 {
-    for (uint64_t pages = 2650; pages <= 2750; pages += 100) {
-        boot(OOM_4_10);
-
-        struct task *user = start_task(machine, USER);
-        struct task *root = start_task(machine, 0);
-
-        fill(user, 2600);
-        fill(root, pages);
-        assert_dies(pages == 2650 ? user : root);
-        tear_down();
-    }
+    assert_root_dies(OOM_4_10, 2600, 2650, false);
+    assert_root_dies(OOM_4_10, 2600, 2750, true);
 }
 END_TEST
 
