@@ -30,6 +30,7 @@ expect_tables(const struct task *task)
     expect(page_of(task->machine, task->stack), sizeof(struct page));
     expect(mm->first, sizeof(struct vma));
     expect(mm->btree.root, PIECE_LINE_BYTES);
+    expect(mm->maple.root, PIECE_LINE_BYTES);
     expect(mm->pagetable.root, sizeof(struct directory));
     expect(mm->pagetable.recent->slots, PIECE_LINE_BYTES);
 }

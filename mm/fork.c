@@ -59,7 +59,7 @@ dup_vma(struct mm *child, const struct vma *source)
     vma->flags = source->flags & ~(uint32_t)VM_LOCKED;
     vma->gap_below_bytes = source->gap_below_bytes;
     vma->file = source->file;
-    vma_tree_insert(child, vma);
+    vma_tree_append(child, vma);
     child->total_pages += vma_pages(vma);
     if (vma->file)
         rmap_file_link(vma);
@@ -191,20 +191,19 @@ fork_mm(struct mm *parent)
     if (!child)
         return NULL;
     copy_layout(child, parent);
-    maple_finish(child);  // made at the end, like the parent's
+    if (!maple_fork(child, parent)) {
+        mm_destroy(child);
+        return NULL;
+    }
     for (const struct vma *vma = parent->first; vma; vma = vma->next) {
-        if (vma->flags & VM_DONTCOPY)
-            continue;
-        if (!dup_one(child, vma)) {
+        if (vma->flags & VM_DONTCOPY) {
+            maple_store(child, vma->start, vma->end - 1, NULL);
+        } else if (!dup_one(child, vma)) {
             tlb_flush(parent, UINT64_MAX);
             mm_destroy(child);
             return NULL;
         }
     }
     tlb_flush(parent, UINT64_MAX);
-    if (!maple_fork(child, parent)) {
-        mm_destroy(child);
-        return NULL;
-    }
     return child;
 }

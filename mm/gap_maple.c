@@ -104,6 +104,20 @@ find_lowest(struct walk *walk)
     }
 }
 
+/* The last entry, from `slot` down, that has room, or else the first one. */
+static unsigned
+roomy_slot_below(const struct maple_node *node, unsigned slot, uint64_t length)
+{
+    if (!node->is_leaf)
+        while (slot > 0 && node->gap[slot] < length)
+            slot--;
+    else
+        while (slot > 0 && (node->vma[slot] ||
+                            node->last[slot] - node->last[slot - 1] < length))
+            slot--;
+    return slot;
+}
+
 /* The mirror image of next_in_node(). */
 static bool
 prev_in_node(struct walk *walk, bool *is_over)
@@ -113,6 +127,8 @@ prev_in_node(struct walk *walk, bool *is_over)
     while (walk->last < maple_entry_first(node, walk->slot))
         walk->slot--;
     for (;; walk->slot--) {
+        walk->slot = roomy_slot_below(node, walk->slot, walk->length);
+
         uint64_t first = maple_entry_first(node, walk->slot);
         uint64_t last = node->last[walk->slot];
 

@@ -43,6 +43,22 @@ leaf_of(const struct maple *maple, uint64_t addr)
     return node;
 }
 
+/* Behind a free range comes a VMA of the same leaf, unless it is the last. */
+struct vma *
+maple_find(const struct maple *maple, uint64_t addr)
+{
+    const struct maple_node *leaf;
+    unsigned slot;
+
+    if (!maple->root || addr > maple->max)
+        return NULL;
+    leaf = leaf_of(maple, addr);
+    slot = slot_of(leaf, addr);
+    if (!leaf->vma[slot] && slot + 1 < leaf->count)
+        slot++;
+    return leaf->vma[slot];
+}
+
 /* ---- stores ---- */
 
 /* What replaces which entries.  Kept are the left leaf's entries [0, from),
@@ -142,8 +158,11 @@ store_in_leaf(struct mm *mm, const struct edit *edit)
 
     if (edit->to == edit->from + 1 && !keeps &&
         edit->last == leaf->last[edit->from]) {
+        bool was_free = !leaf->vma[edit->from];
+
         leaf->vma[edit->from] = edit->vma;  // an entry as it is
-        maple_update_gaps(leaf);
+        if (was_free != !edit->vma)
+            maple_update_gaps(leaf);
     } else if (new_count <= maple_small_count(&mm->maple, true) &&
                leaf->parent) {
         pile_edit(&pile, edit);
@@ -213,24 +232,15 @@ maple_store(struct mm *mm, uint64_t first, uint64_t last, struct vma *vma)
 
 /* ---- fork ---- */
 
-/* *next is the child's VMA to come; a parent's that has no counterpart stays in
- * the copy for now. */
 static struct maple_node *
-copy_subtree(struct mm *child, const struct maple_node *source,
-             struct vma **next)
+copy_subtree(struct mm *child, const struct maple_node *source)
 {
     struct maple_node *node = maple_take(child, source->is_leaf);
 
     *node = *source;
-    for (unsigned i = 0; i < source->count; i++) {
-        if (!source->is_leaf) {
-            node->child[i] = copy_subtree(child, source->child[i], next);
-            node->child[i]->parent = node;
-        } else if (source->vma[i] && *next &&
-                   source->vma[i]->start == (*next)->start) {
-            node->vma[i] = *next;
-            *next = (*next)->next;
-        }
+    for (unsigned i = 0; !source->is_leaf && i < source->count; i++) {
+        node->child[i] = copy_subtree(child, source->child[i]);
+        node->child[i]->parent = node;
     }
     return node;
 }
@@ -238,20 +248,14 @@ copy_subtree(struct mm *child, const struct maple_node *source,
 bool
 maple_fork(struct mm *child, const struct mm *parent)
 {
-    struct vma *next = child->first;
-
-    maple_init(child);
-    if (!parent->maple.root || !child->maple.leaf_slots)
+    if (!parent->maple.root)
         return true;
     if (!maple_reserve(child->machine) ||
         !maple_reserve_nodes(child->machine, child->machine->maple_spare_count +
                                                  parent->maple.node_count))
         return false;
-    maple_set_root(child, copy_subtree(child, parent->maple.root, &next),
+    maple_set_root(child, copy_subtree(child, parent->maple.root),
                    parent->maple.height);
-    for (const struct vma *vma = parent->first; vma; vma = vma->next)
-        if (vma->flags & VM_DONTCOPY)
-            maple_store(child, vma->start, vma->end - 1, NULL);
     return true;
 }
 

@@ -7,10 +7,10 @@
  * inner node knows the largest free range below each child, which is what a gap
  * search goes by.
  *
- * An address space keeps one where the `gap` or the `vma-index` axis wants it,
- * beside the tree that serves everybody else (mm/vma_btree.h): what the maple
- * tree adds are the shapes, hence the nodes that a lookup or a search visits and
- * the memory they take.
+ * An address space keeps one where the `gap` or the `vma-index` axis wants its
+ * shape, hence the nodes that a lookup or a search visits and the memory they
+ * take: beside the tree that serves everybody else (mm/vma_btree.h), or instead
+ * of it where both axes want nothing but this one.
  *
  * Invariants (maple_validate):
  *   B1  The nodes of a level cover the address space; entries are in order, an
@@ -74,12 +74,15 @@ maple_entry_first(const struct maple_node *node, unsigned slot)
     return slot > 0 ? node->last[slot - 1] + 1 : node->first;
 }
 
+/* Does no axis of the machine want to know anything that it cannot tell? */
+bool maple_is_enough(const struct machine *machine);
 /* Keep a tree, empty as yet, where the machine's policy wants one. */
 void maple_init(struct mm *mm);
 /* Give all nodes back and keep no tree any longer. */
 void maple_finish(struct mm *mm);
-/* A child's tree at fork, node by node like the parent's; the child's VMAs are
- * those of the parent that are not VM_DONTCOPY.  false: no memory. */
+/* A child's tree at fork, node by node like the parent's (Linux 6.8,
+ * dup_mmap()): it holds the parent's VMAs, in whose places the child's are
+ * stored next.  false: no memory. */
 bool maple_fork(struct mm *child, const struct mm *parent);
 
 /* Have nodes ready for whatever the next VMA does to a tree, if the policy
@@ -88,6 +91,8 @@ bool maple_reserve(struct machine *machine);
 /* Keep no more spare nodes than that; none where no address space is left. */
 void maple_trim(struct machine *machine);
 
+/* Lowest VMA that ends above addr, or NULL. */
+struct vma *maple_find(const struct maple *maple, uint64_t addr);
 /* [first, last] belongs to the VMA now, or to nobody (NULL). */
 void maple_store(struct mm *mm, uint64_t first, uint64_t last, struct vma *vma);
 

@@ -25,6 +25,13 @@ wants_maple(const struct machine *machine)
 }
 
 bool
+maple_is_enough(const struct machine *machine)
+{
+    return machine->policy.gap && machine->policy.gap->needs_maple &&
+           machine->policy.vma_index == VMA_INDEX_MAPLE;
+}
+
+bool
 maple_reserve_nodes(struct machine *machine, uint32_t count)
 {
     while (machine->maple_spare_count < count) {
@@ -113,21 +120,19 @@ maple_finish(struct mm *mm)
     mm->maple = (struct maple){0};
 }
 
+/* No branches in either loop: where the free ranges lie cannot be foretold. */
 uint64_t
 maple_largest_gap(const struct maple_node *node)
 {
-    uint64_t largest = 0;
+    uint64_t largest = 0, first = node->first;
 
-    for (unsigned i = 0; i < node->count; i++) {
-        uint64_t gap;
+    for (unsigned i = 0; !node->is_leaf && i < node->count; i++)
+        largest = MAX(largest, node->gap[i]);
+    for (unsigned i = 0; node->is_leaf && i < node->count; i++) {
+        uint64_t gap = node->vma[i] ? 0 : node->last[i] - first + 1;
 
-        if (!node->is_leaf)
-            gap = node->gap[i];
-        else if (node->vma[i])
-            continue;
-        else
-            gap = node->last[i] - maple_entry_first(node, i) + 1;
         largest = MAX(largest, gap);
+        first = node->last[i] + 1;
     }
     return largest;
 }

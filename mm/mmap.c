@@ -205,7 +205,8 @@ mm_unmap(struct mm *mm, uint64_t start, uint64_t end)
     prev = first->prev;
     first_start = first->start;
     last_end = mm_vma_before(mm, end)->end;
-    maple_store(mm, first_start, last_end - 1, NULL);  // all at once
+    /* All at once; from here on no look-up finds them. */
+    maple_store(mm, first_start, last_end - 1, NULL);
     for (struct vma *vma = first; vma && vma->start < end; vma = next) {
         next = vma->next;
         unmap_vma(vma);

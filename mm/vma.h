@@ -5,8 +5,8 @@
  * which gap is large enough; it answers "how many VMAs would a linear walk have
  * visited" in O(log n), so a slow policy costs simulated work, not host time.
  * VMAs are also linked in address order.  Beside it are kept the trees of the
- * simulated kernel whose shapes are asked for, red-black and maple; where the
- * red-black tree answers everything, instead of it.
+ * simulated kernel whose shapes are asked for, red-black and maple; where one
+ * of them answers everything, instead of it.
  *
  * Invariants (vma_tree_validate):
  *   V1  VMAs are sorted, disjoint, non-empty and page aligned.
@@ -130,6 +130,8 @@ struct vma *vma_intersect(const struct mm *mm, uint64_t start, uint64_t end);
 
 /* Link a VMA whose start, end and mm are set; its range is free. */
 void vma_tree_insert(struct mm *mm, struct vma *vma);
+/* The same for one that lies above all others. */
+void vma_tree_append(struct mm *mm, struct vma *vma);
 void vma_tree_remove(struct mm *mm, struct vma *vma);
 /* Remove a VMA whose range a neighbour is resized over next. */
 void vma_tree_remove_merged(struct mm *mm, struct vma *vma);
@@ -145,10 +147,12 @@ void vma_tree_resize(struct mm *mm, struct vma *vma, uint64_t start,
                      uint64_t end);
 /* gap_below_bytes or flags that vma_start_gap() reads have changed. */
 void vma_tree_gap_changed(struct vma *vma);
-/* Number of VMAs that lie before this one. */
-uint32_t vma_tree_rank(const struct vma *vma);
 void vma_tree_validate(const struct mm *mm);
 
+/* Does the address space keep the B+tree that answers what follows? */
+bool vma_btree_is_kept(const struct mm *mm);
+/* Number of VMAs that lie before this one. */
+uint32_t vma_tree_rank(const struct vma *vma);
 /* Largest gap below any VMA from first to last inclusive (address order). */
 uint64_t vma_tree_max_gap(const struct vma *first, const struct vma *last);
 /* First VMA at or after `vma` (address order) whose gap below is at least

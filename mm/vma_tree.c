@@ -4,11 +4,11 @@
  * They are kept several times over, and every change is told to all:
  *
  *   list            prev and next of struct vma
- *   B+tree          mm/vma_btree.h: where a VMA is looked for, how many lie
- *                   before it, which gap is large enough
- *   red-black tree  mm/vma_rbtree.h, where an axis wants its shape; where none
- *                   wants anything else, without the B+tree
+ *   red-black tree  mm/vma_rbtree.h, where an axis wants its shape
  *   maple tree      mm/maple.h, likewise; told in one store as the kernel does
+ *   B+tree          mm/vma_btree.h: where a VMA is looked for, how many lie
+ *                   before it, which gap is large enough; not kept where one
+ *                   of the two others answers whatever the axes ask
  *
  * The gap below a VMA reaches from the end of the VMA before it (0 for the
  * first one) to vma_start_gap(): a stack keeps some pages below itself free.
@@ -44,11 +44,17 @@ vma_gap_below(const struct vma *vma)
 
 /* ---- changes ---- */
 
-static void
-link_into_list(struct mm *mm, struct vma *vma)
+bool
+vma_btree_is_kept(const struct mm *mm)
 {
-    vma->next = vma_find_quiet(mm, vma->start);
-    vma->prev = vma->next ? vma->next->prev : mm->last;
+    return !vma_rbtree_is_enough(mm) && !maple_is_enough(mm->machine);
+}
+
+static void
+link_into_list(struct mm *mm, struct vma *vma, struct vma *next)
+{
+    vma->next = next;
+    vma->prev = next ? next->prev : mm->last;
     mm_assert(!vma->prev || vma->prev->end <= vma->start);
     mm_assert(!vma->next || vma->end <= vma->next->start);
     *(vma->prev ? &vma->prev->next : &mm->first) = vma;
@@ -56,24 +62,30 @@ link_into_list(struct mm *mm, struct vma *vma)
 }
 
 static void
-insert(struct mm *mm, struct vma *vma)
+insert_before(struct mm *mm, struct vma *vma, struct vma *next)
 {
     mm_assert(vma->mm == mm);
     mm_assert(vma->start < vma->end);
 
-    link_into_list(mm, vma);
+    link_into_list(mm, vma, next);
     mm->map_count++;
-    if (!vma_rbtree_is_enough(mm))
+    if (vma_btree_is_kept(mm))
         vma_btree_insert(&mm->btree, vma);
     if (vma_rbtree_is_kept(mm))
         vma_rbtree_insert(mm, vma);
+    maple_store(mm, vma->start, vma->end - 1, vma);
 }
 
 void
 vma_tree_insert(struct mm *mm, struct vma *vma)
 {
-    insert(mm, vma);
-    maple_store(mm, vma->start, vma->end - 1, vma);
+    insert_before(mm, vma, vma_find_quiet(mm, vma->start));
+}
+
+void
+vma_tree_append(struct mm *mm, struct vma *vma)
+{
+    insert_before(mm, vma, NULL);
 }
 
 void
@@ -89,7 +101,7 @@ vma_tree_remove_merged(struct mm *mm, struct vma *vma)
     mm->vma_cache = NULL;  // as munmap does, whichever VMA it holds
     if (mm->machine->finger == vma)
         mm->machine->finger = successor;
-    if (!vma_rbtree_is_enough(mm))
+    if (vma_btree_is_kept(mm))
         vma_btree_remove(&mm->btree, vma);
     if (vma_rbtree_is_kept(mm))
         vma_rbtree_remove(mm, vma, successor);
@@ -124,7 +136,7 @@ set_ends(struct mm *mm, struct vma *vma, uint64_t start, uint64_t end)
 
     vma->start = start;
     vma->end = end;
-    if (!vma_rbtree_is_enough(mm))
+    if (vma_btree_is_kept(mm))
         vma_btree_update(&mm->btree, old_start);
     vma_rbtree_gap_changed(vma);
     vma_rbtree_gap_changed(vma->next);
@@ -174,21 +186,22 @@ vma_tree_move_border(struct mm *mm, struct vma *below, uint64_t addr)
 void
 vma_tree_cut(struct mm *mm, struct vma *vma, struct vma *part)
 {
-    mm_assert(part->start == vma->start || part->end == vma->end);
+    bool is_below = part->start == vma->start;
+
+    mm_assert(is_below || part->end == vma->end);
     mm_assert(vma_pages(part) < vma_pages(vma));
 
-    if (part->start == vma->start)
+    if (is_below)
         set_ends(mm, vma, part->end, vma->end);
     else
         set_ends(mm, vma, vma->start, part->start);
-    insert(mm, part);
-    maple_store(mm, part->start, part->end - 1, part);
+    insert_before(mm, part, is_below ? vma : vma->next);
 }
 
 void
 vma_tree_gap_changed(struct vma *vma)
 {
-    if (!vma_rbtree_is_enough(vma->mm))
+    if (vma_btree_is_kept(vma->mm))
         vma_btree_update(&vma->mm->btree, vma->start);
     vma_rbtree_gap_changed(vma);
 }
@@ -261,6 +274,7 @@ vma_find_quiet(const struct mm *mm, uint64_t addr)
 {
     struct vma **finger = &mm->machine->finger;
     uint64_t step_count = 0;  // not the simulated kernel's
+
     if (*finger && (*finger)->mm == mm) {
         if (is_lowest_above(*finger, addr))
             return *finger;
@@ -269,6 +283,8 @@ vma_find_quiet(const struct mm *mm, uint64_t addr)
     }
     if (vma_rbtree_is_enough(mm))
         return point_at(vma_rbtree_find(mm, addr, &step_count));
+    if (maple_is_enough(mm->machine))
+        return point_at(maple_find(&mm->maple, addr));
     return point_at(vma_btree_find(&mm->btree, addr));
 }
 
@@ -331,7 +347,7 @@ void
 vma_tree_validate(const struct mm *mm)
 {
     validate_list(mm);
-    if (!vma_rbtree_is_enough(mm))
+    if (vma_btree_is_kept(mm))
         vma_btree_validate(&mm->btree, mm->first);
     vma_rbtree_validate(mm);
 }

@@ -140,15 +140,17 @@ merge_somehow(struct bare_mm *bare, struct vma *vma, uint64_t *seed)
 static void
 unmap_many(struct bare_mm *bare, struct vma *vma, uint64_t *seed)
 {
-    uint64_t start = vma->start;
-    uint64_t end = start + PAGES(test_random_below(seed, 1500));
+    uint64_t end = vma->start + PAGES(test_random_below(seed, 1500));
+    struct vma *last = vma, *next;
 
-    while (vma->next && vma->next->end <= end)
-        vma = vma->next;
-    end = vma->end;
-    maple_store(bare->mm, start, end - 1, NULL);
-    while ((vma = vma_intersect(bare->mm, start, end)))
+    while (last->next && last->next->end <= end)
+        last = last->next;
+    end = last->end;
+    maple_store(bare->mm, vma->start, end - 1, NULL);
+    for (; vma && vma->end <= end; vma = next) {
+        next = vma->next;
         bare_mm_unmap(bare, vma);
+    }
 }
 
 START_TEST(a_tree_stays_whole_through_random_changes)

@@ -6,7 +6,6 @@
 #include "tests/mm/bare_mm.h"
 #include "tests/run_suite.h"
 
-#include "mm/vma_rbtree.h"
 #include "mm/vma_walk.h"
 
 #include <check.h>
@@ -104,19 +103,20 @@ resize_somehow(struct bare_mm *bare, uint64_t *seed)
         start +
         PAGES(1 + test_random_below(seed, bytes_to_pages(high - start)));
 
+    bare_mm_stock(bare);
     vma_tree_resize(bare->mm, vma, start, end);
 }
 
-/* Which trees are kept: both, the B+tree, the red-black one with its gaps, both
- * with them. */
+/* What is kept beside the B+tree: the red-black tree, nothing, the red-black
+ * tree with its gaps and instead of the B+tree, the same beside it, the maple
+ * tree for lookups, and instead of the B+tree. */
 static const struct {
     const struct gap_ops *gap;
     enum vma_index_policy vma_index;
 } kept[] = {
-    {&gap_linear, VMA_INDEX_RBTREE},
-    {&gap_linear, VMA_INDEX_LIST},
-    {&gap_rb_gap, VMA_INDEX_RBTREE},
-    {&gap_rb_gap, VMA_INDEX_LIST},
+    {&gap_linear, VMA_INDEX_RBTREE}, {&gap_linear, VMA_INDEX_LIST},
+    {&gap_rb_gap, VMA_INDEX_RBTREE}, {&gap_rb_gap, VMA_INDEX_LIST},
+    {&gap_linear, VMA_INDEX_MAPLE},  {&gap_maple, VMA_INDEX_MAPLE},
 };
 
 static struct bare_mm
@@ -146,7 +146,7 @@ START_TEST(answers_equal_those_of_a_walk_over_the_list)
             bare_mm_unmap(&bare, any_vma(&bare, &seed));
         vma_tree_validate(bare.mm);
         check_lookup(&bare, PAGES(test_random_below(&seed, 4100)));
-        if (bare.mm->map_count > 0 && !vma_rbtree_is_enough(bare.mm)) {
+        if (bare.mm->map_count > 0 && vma_btree_is_kept(bare.mm)) {
             struct vma *one = any_vma(&bare, &seed);
             struct vma *other = any_vma(&bare, &seed);
             bool in_order = one->start <= other->start;
