@@ -41,9 +41,10 @@ largest_gap(const struct vma_node *node, unsigned level, uint64_t low)
 {
     uint64_t largest = 0;
 
-    for (unsigned i = 0; i < node->count; i++)
-        largest =
-            MAX(largest, level > 0 ? node->gap[i] : vma_leaf_gap(node, i, low));
+    for (unsigned i = 0; level > 0 && i < node->count; i++)
+        largest = MAX(largest, node->gap[i]);
+    for (unsigned i = 0; level == 0 && i < node->count; i++)
+        largest = MAX(largest, vma_leaf_gap(node, i, low));
     return largest;
 }
 
@@ -165,39 +166,53 @@ changed_gap(const struct vma_node *node, uint64_t largest, uint64_t before,
     return before < largest ? largest : largest_gap(node, 1, 0);
 }
 
-/* Make the entries true that lead to the node of that level.  `is_fresh`: a
- * split has made some of them true and not told those above. */
+/* Make the entries true that lead to the node of that level, below which there
+ * are `added` VMAs more. */
 static void
-refresh(const struct path *path, unsigned level, bool is_fresh)
+refresh(const struct path *path, unsigned level, int added)
 {
-    uint64_t low = low_of(path, level), before = 0, after = 0;
+    uint64_t before = 0, after = largest_gap(path->at[level].node, level,
+                                             low_of(path, level));
 
     for (unsigned from = level; level + 1 < path->height; level++) {
-        struct vma_node *node = path->at[level].node;
+        const struct vma_node *node = path->at[level].node;
         struct vma_node *parent = path->at[level + 1].node;
         unsigned slot = path->at[level + 1].slot;
         uint64_t largest = parent->gap[slot];
 
-        after = level == from || is_fresh
-                    ? largest_gap(node, level, low)
-                    : changed_gap(node, largest, before, after);
+        if (level > from)
+            after = changed_gap(node, largest, before, after);
         before = largest;
         parent->gap[slot] = after;
         parent->end[slot] = node->end[node->count - 1];
-        parent->vma_count[slot] = count_of(node, level);
+        parent->vma_count[slot] += (uint32_t)added;
         vma_hops_forget(parent);
     }
 }
 
-/* A VMA of the leaf has changed: so has perhaps the gap below the next one. */
+/* The VMA at the end of the path has changed: so has perhaps the gap below the
+ * next one, which may be the first of the next leaf. */
 static void
-refresh_with_next(struct path *path, bool is_fresh)
+refresh_next(struct path *path)
 {
     bool is_last = path->at[0].slot + 1 >= path->at[0].node->count;
 
-    refresh(path, 0, is_fresh);
     if (is_last && next_leaf(path))
-        refresh(path, 0, is_fresh);
+        refresh(path, 0, 0);
+}
+
+/* A split has made some entries on the path true and not told those above. */
+static void
+refresh_anew(const struct path *path)
+{
+    for (unsigned level = 0; level + 1 < path->height; level++) {
+        struct vma_node *parent = path->at[level + 1].node;
+        struct entry entry =
+            entry_of(path->at[level].node, level, low_of(path, level));
+
+        set_entry(parent, path->at[level + 1].slot, &entry);
+        vma_hops_forget(parent);
+    }
 }
 
 /* ---- insertion ---- */
@@ -361,9 +376,13 @@ vma_btree_insert(struct vma_btree *btree, struct vma *vma)
 
     bool is_full = leaf->count == VMA_NODE_SLOTS;
     put(btree, &path, entry_of_vma(vma));
-    if (is_full)
+    if (is_full) {
         seek(btree, vma->start, &path);
-    refresh_with_next(&path, is_full);
+        refresh_anew(&path);
+    } else {
+        refresh(&path, 0, 1);
+    }
+    refresh_next(&path);
 }
 
 /* ---- removal ---- */
@@ -435,10 +454,10 @@ vma_btree_remove(struct vma_btree *btree, const struct vma *vma)
         }
         take_entry(path.at[level + 1].node, path.at[level + 1].slot);
     }
-    refresh(&path, level, false);
+    refresh(&path, level, -1);
     if (level > 0 || path.at[0].slot == path.at[0].node->count) {
         seek(btree, vma->end - 1, &next);
-        refresh(&next, 0, false);
+        refresh(&next, 0, 0);
     }
     while (level + 1 < path.height &&
            join(btree, path.at[level + 1].node, path.at[level + 1].slot))
@@ -473,7 +492,8 @@ vma_btree_update(struct vma_btree *btree, uint64_t addr)
     struct entry entry = entry_of_vma(path.at[0].node->vma[path.at[0].slot]);
 
     set_entry(path.at[0].node, path.at[0].slot, &entry);
-    refresh_with_next(&path, false);
+    refresh(&path, 0, 0);
+    refresh_next(&path);
 }
 
 /* ---- queries ---- */
