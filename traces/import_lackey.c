@@ -113,15 +113,11 @@ read_file(struct lackey_process *process, const char *path, GError **error)
     process->has_image = process->has_image && !is_image;
     bool ok = import_read_lines(path, take_line, process, error);
     lackey->depth--;
-    if (ok && !process->is_dead) {
-        g_set_error(error, TRACE_ERROR, TRACE_ERROR_LOST,
-                    "%s:%" PRIu64
-                    ":1: expected the end of process %u, found the end of the "
-                    "file (is the recording cut off?)",
-                    path, process->last_line, process->pid);
-        return false;
-    }
-    return ok;
+    if (!ok || process->is_dead)
+        return ok;
+    g_autofree char *expected =
+        g_strdup_printf("the end of process %u", process->pid);
+    return import_fail_cut_off(path, process->last_line, expected, error);
 }
 
 bool
@@ -182,11 +178,9 @@ find_files(struct lackey *lackey, GPtrArray *paths, uint32_t *first,
         GError *failure = NULL;
         import_read_lines(paths->pdata[i], find_head, &heads[i], &failure);
         if (!failure && !heads[i].has_parent)
-            g_set_error(&failure, TRACE_ERROR, TRACE_ERROR_LOST,
-                        "%s:%" PRIu64 ":1: expected a line like ==PID== Parent "
-                        "PID: NUMBER, found the end of the file (is the "
-                        "recording cut off?)",
-                        (const char *)paths->pdata[i], heads[i].line + 1);
+            import_fail_cut_off(paths->pdata[i], heads[i].line + 1,
+                                "a line like ==PID== Parent PID: NUMBER",
+                                &failure);
         if (failure) {
             g_propagate_error(error, failure);
             return false;

@@ -13,3 +13,8 @@ typedef bool (*import_line_reader)(struct trace_text *text, void *data);
  * byte or a last line without its newline is an error. */
 bool import_read_lines(const char *path, import_line_reader read, void *data,
                        GError **error);
+
+/* The recording ends at this line of the file, and something is missing: false
+ * and *error. */
+bool import_fail_cut_off(const char *path, uint64_t line, const char *expected,
+                         GError **error);

@@ -104,8 +104,7 @@ take_head(struct trace_text *text, struct perf_record *record)
             return true;
         }
     }
-    return trace_text_fail(text, first, TRACE_ERROR_SYNTAX,
-                           "a line like COMM PID/TID [CPU] SECONDS: EVENT");
+    return trace_text_fail(text, first, TRACE_ERROR_SYNTAX, PERF_LINE);
 }
 
 /* The value of "name: VALUE" or "name=VALUE"; NULL: no such field. */

@@ -39,6 +39,8 @@
 #define PERF_ENUM_CALL(name, ...) PERF_CALL_##name,
 enum perf_call { PERF_CALLS(PERF_ENUM_CALL) PERF_CALL_COUNT };
 
+#define PERF_LINE "a line like COMM PID/TID [CPU] SECONDS: EVENT"
+
 enum { PERF_ARG_COUNT = 5, PERF_ARG_WAITED = 4, PERF_NAME_MAX = 4096 };
 
 #define PERF_WAITED_ANY   UINT64_MAX  // any child

@@ -42,6 +42,7 @@ struct loader {
     struct perf_recording *recording;
     GString *name;
     bool is_in_header;  // between its two borders
+    uint64_t last_line;
 };
 
 struct perf_recording *
@@ -130,6 +131,7 @@ static bool
 load_line(struct trace_text *text, void *data)
 {
     struct loader *loader = data;
+    loader->last_line = text->line;
     if (*text->at == '#')
         note_header(loader, text->at);
     else if (loader->is_in_header)
@@ -439,10 +441,13 @@ perf_recording_finish(struct perf_recording *recording)
 struct perf_recording *
 perf_recording_load(GPtrArray *paths, GError **error)
 {
-    struct loader loader = {perf_recording_new(), g_string_new(NULL), false};
+    struct loader loader = {perf_recording_new(), g_string_new(NULL), false, 0};
     bool ok = true;
     for (guint i = 0; ok && i < paths->len; i++)
         ok = import_read_lines(paths->pdata[i], load_line, &loader, error);
+    if (ok && loader.recording->records->len == 0)
+        ok = import_fail_cut_off(paths->pdata[paths->len - 1], loader.last_line,
+                                 PERF_LINE, error);
     g_string_free(loader.name, TRUE);
     if (!ok) {
         perf_recording_free(loader.recording);

@@ -36,7 +36,8 @@ image(struct strace *strace, struct strace_task *task,
 {
     bool is_at = call->name_length == strlen("execveat");
     g_autofree char *path = strace_string_of(call->arguments[is_at ? 1 : 0]);
-    g_autofree char *comm = g_path_get_basename(path ? path : "unnamed");
+    bool has_name = path && *path && strlen(path) <= PERF_NAME_MAX;
+    g_autofree char *comm = g_path_get_basename(has_name ? path : "unnamed");
     if (!strace_add(strace, task, PERF_IMAGE, 0, call->end_ns, NULL))
         return false;
     strace_last_record(strace)->name =
@@ -44,46 +45,60 @@ image(struct strace *strace, struct strace_task *task,
     return true;
 }
 
-static bool
-is_call(const struct strace_call *call, const char *name)
+static guint
+descriptor_of(const char *argument)
 {
-    return strlen(name) == call->name_length &&
-           memcmp(name, call->name, call->name_length) == 0;
+    return (guint)strace_value_of(argument);
+}
+
+static char *
+known_file(const struct strace_task *task, const char *argument)
+{
+    return g_strdup(g_hash_table_lookup(
+        task->files, GUINT_TO_POINTER(descriptor_of(argument))));
+}
+
+/* What a descriptor is after a call: its file, or NULL if that is not known.
+ * false: the call changes none. */
+static bool
+changed_file(const struct strace_task *task, const struct strace_call *call,
+             guint *descriptor, char **name)
+{
+    char *const *arguments = call->arguments;
+    *descriptor = (guint)call->result;
+    *name = NULL;
+    if (strace_is_call(call, "open") || strace_is_call(call, "creat")) {
+        *name = strace_string_of(arguments[0]);
+    } else if (strace_is_call(call, "openat") ||
+               strace_is_call(call, "openat2")) {
+        *name = strace_string_of(arguments[1]);
+    } else if (strace_is_call(call, "memfd_create")) {
+        g_autofree char *label = strace_string_of(arguments[0]);
+        *name = g_strconcat("/memfd:", label, NULL);
+    } else if (strace_is_call(call, "dup") || strace_is_call(call, "dup2") ||
+               strace_is_call(call, "dup3") ||
+               (strace_is_call(call, "fcntl") &&
+                strace_has_word(call, "F_DUPFD"))) {
+        *name = known_file(task, arguments[0]);
+    } else if (strace_is_call(call, "close")) {
+        *descriptor = descriptor_of(arguments[0]);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 static void
-note_file(struct strace_task *task, const struct strace_call *call)
+note_file(const struct strace_task *task, const struct strace_call *call)
 {
-    gpointer descriptor = GUINT_TO_POINTER((guint)call->result);
-    char *name = NULL;
-    if (is_call(call, "open") || is_call(call, "creat"))
-        name = strace_string_of(call->arguments[0]);
-    else if (is_call(call, "openat") || is_call(call, "openat2"))
-        name = strace_string_of(call->arguments[1]);
-    else if (is_call(call, "memfd_create")) {
-        g_autofree char *label = strace_string_of(call->arguments[0]);
-        name = g_strconcat("/memfd:", label, NULL);
-    } else if (is_call(call, "dup") || is_call(call, "dup2") ||
-               is_call(call, "dup3")) {
-        guint from = (guint)strace_value_of(call->arguments[0]);
-        name =
-            g_strdup(g_hash_table_lookup(task->files, GUINT_TO_POINTER(from)));
-    }
+    guint descriptor;
+    char *name;
+    if (!changed_file(task, call, &descriptor, &name))
+        return;
     if (name)
-        g_hash_table_replace(task->files, descriptor, name);
-}
-
-/* "3</lib/x.so>" of -y, or what was opened. */
-static char *
-file_of(const struct strace_task *task, const char *argument)
-{
-    const char *bracket = argument ? strchr(argument, '<') : NULL;
-    const char *end = bracket ? strrchr(bracket, '>') : NULL;
-    if (end)
-        return g_strndup(bracket + 1, (gsize)(end - bracket - 1));
-    guint descriptor = (guint)strace_value_of(argument);
-    return g_strdup(
-        g_hash_table_lookup(task->files, GUINT_TO_POINTER(descriptor)));
+        g_hash_table_replace(task->files, GUINT_TO_POINTER(descriptor), name);
+    else
+        g_hash_table_remove(task->files, GUINT_TO_POINTER(descriptor));
 }
 
 /* The mapping of a file, as perf reports it. */
@@ -91,7 +106,9 @@ static bool
 add_mapped(struct strace *strace, struct strace_task *task,
            const struct strace_call *call, const uint64_t *arguments)
 {
-    g_autofree char *name = file_of(task, call->arguments[4]);
+    g_autofree char *name = strace_name_of(call->arguments[4]);
+    if (!name)
+        name = known_file(task, call->arguments[4]);
     if (!name || !*name || strlen(name) > PERF_NAME_MAX)
         return true;
     uint64_t mapped[PERF_ARG_COUNT] = {call->result, arguments[1], arguments[5],
@@ -137,7 +154,7 @@ finish_call(struct strace *strace, struct strace_task *task,
         return true;  // "?": the task died in it
     bool has_failed = perf_is_failure(call->result);
     for (unsigned i = 0; i < G_N_ELEMENTS(births); i++) {
-        if (is_call(call, births[i]))
+        if (strace_is_call(call, births[i]))
             return has_failed || strace_birth(strace, task, call);
     }
     if (!has_failed)
@@ -161,7 +178,7 @@ take_result(struct strace *strace, struct strace_call *call)
     strace_skip_blanks(strace);
     call->has_result = *text->at != '?';
     bool is_failure = strncmp(text->at, "-1 E", 4) == 0;
-    const char *at = text->at;
+    const char *at = call->result_at = text->at;
     if (is_failure) {
         const char *name = at + 3;
         size_t length = strcspn(name, " \n");
@@ -196,7 +213,7 @@ take_call(struct strace *strace, struct strace_task *task, const char *whole,
     if (*parenthesis == '(')
         end = strace_find_end(parenthesis + 1);
     if (!end)
-        return strace_fail(strace, text->at, "a complete call");
+        return strace_fail(strace, whole, "a complete call");
     struct strace_call call = {
         .name = whole,
         .name_length = (size_t)(parenthesis - whole),
@@ -237,10 +254,14 @@ take_resumed(struct strace *strace, struct strace_task *task)
             "a line that belongs to this task's last one (is the "
             "recording interleaved with another?)");
     g_autofree char *begun = g_steal_pointer(&task->open_call);
-    g_autofree char *whole =
-        g_strconcat(begun, rest + strlen("resumed>"), NULL);
-    text->start = whole;
-    return take_call(strace, task, whole, task->open_ns);
+    rest += strlen("resumed>");
+    g_autofree char *whole = g_strconcat(begun, rest, NULL);
+    strace->joined = whole + strlen(begun);
+    strace->resumed_at = rest;
+    bool ok = take_call(strace, task, whole, task->open_ns);
+    strace->joined = NULL;
+    text->at = rest;
+    return ok;
 }
 
 static bool
@@ -284,9 +305,9 @@ take_line(struct trace_text *text, void *data)
            take_event(strace, task, time_ns);
 }
 
-/* A task that still lives, or that nobody made: the first one of the file. */
-static bool
-check_end(const struct strace *strace, const char *path, GError **error)
+/* A task that still lives, or that nobody made: the first one of all. */
+static const struct strace_task *
+find_left(const struct strace *strace)
 {
     GHashTableIter iter;
     gpointer value;
@@ -294,23 +315,30 @@ check_end(const struct strace *strace, const char *path, GError **error)
     g_hash_table_iter_init(&iter, strace->tasks);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         const struct strace_task *task = value;
-        if (!left || task->first_line < left->first_line)
+        if (!left || task->order < left->order)
             left = task;
     }
+    return left;
+}
+
+static bool
+check_end(const struct strace *strace, const char *path, GError **error)
+{
+    const struct strace_task *left = find_left(strace);
+    if (strace->task_count == 0)
+        return import_fail_cut_off(path, strace->last_line, STRACE_LINE, error);
     if (!left)
         return true;
-    if (!left->is_born)
-        g_set_error(error, TRACE_ERROR, TRACE_ERROR_ORDER,
-                    "%s:%" G_GUINT64_FORMAT
-                    ":1: expected a task that a line above or below makes, "
-                    "found %u (is the recording interleaved with another?)",
-                    path, left->first_line, left->tid);
-    else
-        g_set_error(error, TRACE_ERROR, TRACE_ERROR_LOST,
-                    "%s:%" G_GUINT64_FORMAT
-                    ":1: expected the end of task %u, found the end of the "
-                    "file (is the recording cut off?)",
-                    path, strace->last_line, left->tid);
+    if (left->is_born) {
+        g_autofree char *expected =
+            g_strdup_printf("the end of task %u", left->tid);
+        return import_fail_cut_off(path, strace->last_line, expected, error);
+    }
+    g_set_error(error, TRACE_ERROR, TRACE_ERROR_ORDER,
+                "%s:%" G_GUINT64_FORMAT
+                ":1: expected a task that a line above or below makes, "
+                "found %u (is the recording interleaved with another?)",
+                left->first_path, left->first_line, left->tid);
     return false;
 }
 
@@ -322,8 +350,7 @@ load(struct strace *strace, GPtrArray *paths, GError **error)
         if (!import_read_lines(path, take_line, strace, error))
             return false;
     }
-    return paths->len == 0 ||
-           check_end(strace, paths->pdata[paths->len - 1], error);
+    return check_end(strace, paths->pdata[paths->len - 1], error);
 }
 
 bool

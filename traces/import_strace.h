@@ -7,13 +7,17 @@
 #include "traces/import_perf_state.h"
 #include "traces/trace_text.h"
 
+#define STRACE_LINE "a line like PID SECONDS CALL(...) = RESULT"
+
 struct strace_task {
     uint32_t tid;
-    GHashTable *files;  // descriptor -> char *; threads share it
-    char *open_call;    // "mmap(NULL, 4096" of an unfinished call, or NULL
-    uint64_t open_ns;   // when it began
-    uint64_t birth_ns;  // nothing of it is earlier
+    GHashTable *files;       // descriptor -> char *; threads share it
+    char *open_call;         // "mmap(NULL, 4096" of an unfinished call, or NULL
+    uint64_t open_ns;        // when it began
+    uint64_t birth_ns;       // nothing of it is earlier
+    const char *first_path;  // where its first line is
     uint64_t first_line;
+    uint32_t order;    // of the first lines
     uint32_t newtask;  // the record of its birth, or PERF_NONE
     bool is_born;      // that record is complete
     bool is_dead;      // before its parent's call returned
@@ -23,9 +27,12 @@ struct strace {
     struct perf_recording *recording;
     GHashTable *tasks;  // tid -> struct strace_task, the living
     struct trace_text *text;
+    /* A call that is put together of two lines: behind what the first began,
+     * and the same place in the second; NULL: it is on one line. */
+    const char *joined, *resumed_at;
     uint64_t last_line;
-    uint32_t only_tid;  // of lines without a PID
-    bool has_first;     // task, which nobody made
+    uint32_t only_tid;    // of lines without a PID
+    uint32_t task_count;  // up to now
 };
 
 /* What is known of one call when it ends. */
@@ -36,6 +43,7 @@ struct strace_call {
     char *words;                        // what they point into
     uint64_t start_ns, end_ns;
     uint64_t result;
+    const char *result_at;  // where it stands
     bool has_result;
 };
 
@@ -57,8 +65,13 @@ void strace_split_arguments(struct strace_call *call, const char *start,
 /* "0x7f00", "-1", "3</lib/x.so>", "PROT_READ|PROT_WRITE", a number and what
  * strace thinks of it. */
 uint64_t strace_value_of(const char *text);
-/* A string argument without its quotes; for g_free. */
+/* A string argument without its quotes, or the name of "3</lib/x.so>" that -y
+ * adds; NULL: it is none; for g_free. */
 char *strace_string_of(const char *argument);
+char *strace_name_of(const char *argument);
+bool strace_is_call(const struct strace_call *call, const char *name);
+/* Whether an argument has the word: a flag. */
+bool strace_has_word(const struct strace_call *call, const char *word);
 
 /* ---- import_strace_tasks.c: who lives, and records ---- */
 

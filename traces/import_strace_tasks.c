@@ -52,7 +52,9 @@ add_task(struct strace *strace, uint32_t tid, GHashTable *files)
     task->tid = tid;
     task->files = files;
     task->newtask = PERF_NONE;
+    task->first_path = strace->text->path;
     task->first_line = strace->text->line;
+    task->order = strace->task_count++;
     g_hash_table_replace(strace->tasks, GUINT_TO_POINTER(tid), task);
     return task;
 }
@@ -71,8 +73,7 @@ strace_task_of(struct strace *strace, uint32_t tid)
     if (task)
         return task;
     task = add_task(strace, tid, new_files());
-    task->is_born = !strace->has_first;
-    strace->has_first = true;
+    task->is_born = task->order == 0;  // the first one, nobody makes
     return task;
 }
 
@@ -86,45 +87,77 @@ copy_files(GHashTable *from, GHashTable *to)
         g_hash_table_insert(to, descriptor, g_strdup(name));
 }
 
-bool
-strace_birth(struct strace *strace, struct strace_task *parent,
-             const struct strace_call *call)
+static uint64_t
+clone_flags(const struct strace_call *call)
+{
+    bool is_vfork =
+        strace_is_call(call, "vfork") || strace_has_word(call, "CLONE_VFORK");
+    uint64_t flags = 0;
+    if (is_vfork || strace_has_word(call, "CLONE_VM"))
+        flags |= PERF_CLONE_VM;
+    if (strace_has_word(call, "CLONE_THREAD"))
+        flags |= PERF_CLONE_THREAD;
+    return flags;
+}
+
+/* Nothing of the child has been seen yet. */
+static struct strace_task *
+add_child(struct strace *strace, const struct strace_task *parent,
+          const struct strace_call *call)
 {
     uint32_t tid = (uint32_t)call->result;
-    bool is_vfork = strncmp(call->name, "vfork", call->name_length) == 0 ||
-                    (call->words && strstr(call->words, "CLONE_VFORK"));
-    uint64_t flags = 0;
-    if (is_vfork || (call->words && strstr(call->words, "CLONE_VM")))
-        flags |= PERF_CLONE_VM;
-    if (call->words && strstr(call->words, "CLONE_THREAD"))
-        flags |= PERF_CLONE_THREAD;
+    uint64_t arguments[PERF_ARG_COUNT] = {tid, clone_flags(call)};
+    if (!strace_add(strace, parent, PERF_NEWTASK, 0, call->end_ns, arguments))
+        return NULL;
+    struct strace_task *child = add_task(strace, tid, new_files());
+    child->birth_ns = call->end_ns;
+    return child;
+}
 
-    struct strace_task *child =
-        g_hash_table_lookup(strace->tasks, GUINT_TO_POINTER(tid));
-    if (child && !child->is_born) {  // it spoke first
-        struct perf_record *record =
-            perf_record_at(strace->recording, child->newtask);
-        record->tid = record->pid = parent->tid;
-        record->arg[1] = flags;
-    } else {
-        uint64_t arguments[PERF_ARG_COUNT] = {tid, flags};
-        if (!strace_add(strace, parent, PERF_NEWTASK, 0, call->end_ns,
-                        arguments))
-            return false;
-        child = add_task(strace, tid, new_files());
-        child->birth_ns = call->end_ns;
-    }
-    child->is_born = true;
-    if (child->is_dead) {
-        g_hash_table_remove(strace->tasks, GUINT_TO_POINTER(tid));
-        return true;
-    }
-    if (call->words && strstr(call->words, "CLONE_FILES")) {
+/* The child spoke first: the record of its birth is there. */
+static void
+complete_birth(struct strace *strace, const struct strace_task *child,
+               const struct strace_task *parent, const struct strace_call *call)
+{
+    struct perf_record *record =
+        perf_record_at(strace->recording, child->newtask);
+    record->tid = record->pid = parent->tid;
+    record->arg[1] = clone_flags(call);
+}
+
+static void
+inherit_files(struct strace_task *child, const struct strace_task *parent,
+              const struct strace_call *call)
+{
+    if (strace_has_word(call, "CLONE_FILES")) {
         g_hash_table_unref(child->files);
         child->files = g_hash_table_ref(parent->files);
     } else {
         copy_files(parent->files, child->files);
     }
+}
+
+bool
+strace_birth(struct strace *strace, struct strace_task *parent,
+             const struct strace_call *call)
+{
+    gpointer tid = GUINT_TO_POINTER((uint32_t)call->result);
+    struct strace_task *child = g_hash_table_lookup(strace->tasks, tid);
+    if (call->result == 0 || call->result >= PERF_NONE ||
+        (child && child->is_born))
+        return strace_fail(strace, call->result_at,
+                           "the PID of no task that lives");
+    if (child)
+        complete_birth(strace, child, parent, call);
+    else
+        child = add_child(strace, parent, call);
+    if (!child)
+        return false;
+    child->is_born = true;
+    if (child->is_dead)
+        g_hash_table_remove(strace->tasks, tid);
+    else
+        inherit_files(child, parent, call);
     return true;
 }
 

@@ -10,6 +10,10 @@
 bool
 strace_fail(struct strace *strace, const char *at, const char *expected)
 {
+    /* The bytes behind what was begun are the same in the line. */
+    if (strace->joined)
+        at = strace->resumed_at +
+             (at > strace->joined ? at - strace->joined : 0);
     return trace_text_fail(strace->text, at, TRACE_ERROR_SYNTAX, expected);
 }
 
@@ -21,7 +25,7 @@ strace_take_seconds(struct strace *strace, uint64_t *ns)
     uint64_t seconds, fraction = 0;
     unsigned digits = 0;
     if (trace_scan_number(&text->at, &seconds) != TRACE_SCAN_DONE ||
-        *text->at++ != '.' || seconds > UINT64_MAX / (2 * NS_PER_S))
+        *text->at++ != '.' || seconds >= UINT64_MAX / (2 * NS_PER_S))
         return strace_fail(strace, at,
                            "a time like 1795268273.990274 (strace -ttt)");
     for (; g_ascii_isdigit(*text->at) && digits < 9; text->at++, digits++)
@@ -52,8 +56,7 @@ strace_take_tid(struct strace *strace, uint32_t *tid)
     const char *p = text->at;
     if (trace_scan_number(&p, &number) != TRACE_SCAN_DONE ||
         number >= PERF_NONE || number == 0)
-        return strace_fail(strace, at,
-                           "a line like PID SECONDS CALL(...) = RESULT");
+        return strace_fail(strace, at, STRACE_LINE);
     if (*p == '.') {
         *tid = strace->only_tid ? strace->only_tid : 1;
         strace->only_tid = *tid;
@@ -68,21 +71,64 @@ strace_take_tid(struct strace *strace, uint32_t *tid)
     return true;
 }
 
-const char *
-strace_find_end(const char *p)
+/* The quote that closes the one at `p`; NULL: none does on this line. */
+static const char *
+find_quote(const char *p)
+{
+    while (*++p && *p != '\n') {
+        if (*p == '"')
+            return p;
+        if (*p == '\\' && p[1] && p[1] != '\n')
+            p++;
+    }
+    return NULL;
+}
+
+/*
+ * The end of "</lib/a,b)c>", a descriptor's name at `p`; NULL: it is none.
+ * Brackets of the name itself are spelled \74 and \76; those of
+ * "</dev/null<char 1:3>>" and the arrow of "<TCP:[A:1->B:2]>" are strace's.
+ */
+static const char *
+find_name_end(const char *p)
+{
+    bool is_path = p[1] == '/';
+    unsigned depth = 0;
+    for (; *p && *p != '\n'; p++) {
+        if (*p == '\\' && p[1] && p[1] != '\n')
+            p++;
+        else if (*p == '<')
+            depth++;
+        else if (*p == '>' && (is_path || p[-1] != '-') && --depth == 0)
+            return p;
+    }
+    return NULL;
+}
+
+/* The last byte of the string or name that begins at `p`, or `p` itself. */
+static const char *
+skip_text(const char *p, const char *start)
+{
+    const char *end = NULL;
+    if (*p == '"')
+        end = find_quote(p);
+    else if (*p == '<' && p > start && p[1] != '<' &&
+             (g_ascii_isdigit(p[-1]) || p[-1] == 'D'))  // AT_FDCWD
+        end = find_name_end(p);
+    return end ? end : p;
+}
+
+/* The next comma between arguments or the ')' that closes them; NULL: neither
+ * is on this line. */
+static const char *
+find_mark(const char *start)
 {
     unsigned depth = 0;
-    bool is_quoted = false;
-    for (; *p && *p != '\n'; p++) {
-        if (is_quoted && *p == '\\' && p[1] != '\n')
-            p++;
-        else if (*p == '"')
-            is_quoted = !is_quoted;
-        else if (is_quoted)
-            continue;
-        else if (strchr("([{", *p))
+    for (const char *p = start; *p && *p != '\n'; p++) {
+        p = skip_text(p, start);
+        if (strchr("([{", *p))
             depth++;
-        else if (strchr(")]}", *p) && depth == 0)
+        else if (depth == 0 && strchr(",)]}", *p))
             return p;
         else if (strchr(")]}", *p))
             depth--;
@@ -90,31 +136,46 @@ strace_find_end(const char *p)
     return NULL;
 }
 
+const char *
+strace_find_end(const char *p)
+{
+    const char *end = find_mark(p);
+    while (end && *end == ',')
+        end = find_mark(end + 1);
+    return end;
+}
+
 void
 strace_split_arguments(struct strace_call *call, const char *start,
                        const char *end)
 {
-    unsigned count = 0, depth = 0;
-    bool is_quoted = false;
     call->words = g_strndup(start, (gsize)(end - start));
-    char *p = g_strchug(call->words);
-    if (*p)
-        call->arguments[count++] = p;
-    for (; *p; p++) {
-        if (is_quoted && *p == '\\' && p[1])
-            p++;
-        else if (*p == '"')
-            is_quoted = !is_quoted;
-        else if (!is_quoted && strchr("([{", *p))
-            depth++;
-        else if (!is_quoted && strchr(")]}", *p) && depth > 0)
-            depth--;
-        else if (!is_quoted && *p == ',' && depth == 0) {
-            *p = '\0';
-            if (count < IMPORT_CALL_ARGS)
-                call->arguments[count++] = p + 1 + strspn(p + 1, " ");
-        }
+    char *argument = g_strchug(call->words);
+    for (unsigned i = 0; i < IMPORT_CALL_ARGS && *argument; i++) {
+        const char *comma = find_mark(argument);
+        call->arguments[i] = argument;
+        if (!comma)
+            return;
+        argument += comma - argument;
+        *argument++ = '\0';
+        argument += strspn(argument, " ");
     }
+}
+
+bool
+strace_is_call(const struct strace_call *call, const char *name)
+{
+    return strlen(name) == call->name_length &&
+           memcmp(name, call->name, call->name_length) == 0;
+}
+
+bool
+strace_has_word(const struct strace_call *call, const char *word)
+{
+    for (unsigned i = 0; i < IMPORT_CALL_ARGS && call->arguments[i]; i++)
+        if (strstr(call->arguments[i], word))
+            return true;
+    return false;
 }
 
 static const struct {
@@ -182,7 +243,10 @@ strace_value_of(const char *text)
         text += is_negative;
         size_t length = strcspn(text, "|</ ");
         const char *p = text;
-        if (trace_scan_number(&p, &number) == TRACE_SCAN_DONE)
+        bool is_shifted = text[length] == '<' && text[length + 1] == '<';
+        if (is_shifted)  // 21<<MAP_HUGE_SHIFT: no flag
+            length = strcspn(text, "| ");
+        else if (trace_scan_number(&p, &number) == TRACE_SCAN_DONE)
             sum += is_negative ? 0 - number : number;
         for (unsigned i = 0; i < G_N_ELEMENTS(constants); i++) {
             if (strlen(constants[i].word) == length &&
@@ -197,10 +261,26 @@ strace_value_of(const char *text)
     return sum;
 }
 
+/* What stands between two bytes, without its backslashes. */
+static char *
+inner_text(const char *first, const char *last)
+{
+    g_autofree char *spelled = g_strndup(first + 1, (gsize)(last - first - 1));
+    return g_strcompress(spelled);
+}
+
 char *
 strace_string_of(const char *argument)
 {
     const char *quote = argument ? strchr(argument, '"') : NULL;
-    char *end = quote ? strrchr(quote + 1, '"') : NULL;
-    return end ? g_strndup(quote + 1, (gsize)(end - quote - 1)) : NULL;
+    const char *end = quote ? find_quote(quote) : NULL;
+    return end ? inner_text(quote, end) : NULL;
+}
+
+char *
+strace_name_of(const char *argument)
+{
+    const char *bracket = argument ? strchr(argument, '<') : NULL;
+    const char *end = bracket ? find_name_end(bracket) : NULL;
+    return end ? inner_text(bracket, end) : NULL;
 }

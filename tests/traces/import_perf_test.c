@@ -593,6 +593,11 @@ static const struct {
     {"p 7/7 [1] 1.0: syscalls:sys_exit_mmap: 0x1ffffffffffffffff\n",
      "p.txt:1:40: expected the result of a call, found "
      "\"0x1ffffffffffffffff\""},
+    {"", "p.txt:1:1: expected a line like COMM PID/TID [CPU] SECONDS: EVENT, "
+         "found the end of the file (is the recording cut off?)"},
+    {"# os release : 6.18\n#\n",
+     "p.txt:2:1: expected a line like COMM PID/TID [CPU] SECONDS: EVENT, found "
+     "the end of the file (is the recording cut off?)"},
 };
 
 START_TEST(what_cannot_be_read_is_an_error_with_its_place)
