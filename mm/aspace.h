@@ -73,6 +73,7 @@ enum mmap_flag {
 struct mmap_args {
     uint64_t addr, length;  // bytes, as the program gave them
     uint64_t pgoff;         // pages, of a file
+    uint64_t pgoff_rest;    // bytes that the offset has beyond them
     struct file *file;      // NULL: anonymous
     uint32_t prot;          // VM_READ | VM_WRITE | VM_EXEC
     uint32_t flags;         // enum mmap_flag

@@ -289,7 +289,7 @@ check_args(const struct mm *mm, const struct mmap_args *args)
 {
     uint64_t length = page_ceil(args->length);
 
-    if (!args->length)
+    if (!args->length || args->pgoff_rest)
         return -EINVAL;
     if (args->file && (args->flags & MM_NOZERO) &&
         clear_honours_nozero(mm->machine))

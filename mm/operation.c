@@ -145,6 +145,7 @@ do_mmap(struct operation *op)
         .addr = call->addr,
         .length = call->length,
         .pgoff = call->pgoff,
+        .pgoff_rest = call->pgoff_rest,
         .file = call->file,
         .prot = call->prot,
         .flags = call->flags,

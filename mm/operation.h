@@ -55,10 +55,11 @@ struct call {
     enum call_kind kind;
     uint64_t addr, length;  // bytes
     uint64_t new_addr, new_length;
-    uint64_t pgoff;   // pages
-    uint64_t stride;  // touch: bytes, 0 = every page
-    uint32_t prot;    // VM_READ...: mmap, mprotect
-    uint32_t flags;   // mmap_flag or mremap_flag
+    uint64_t pgoff;       // pages
+    uint64_t pgoff_rest;  // mmap: bytes that the offset has beyond them
+    uint64_t stride;      // touch: bytes, 0 = every page
+    uint32_t prot;        // VM_READ...: mmap, mprotect
+    uint32_t flags;       // mmap_flag or mremap_flag
     struct file *file;
     enum advice advice;
     enum touch_access access;
@@ -104,8 +105,8 @@ enum populate_for {
 
 struct operation {
     struct machine *machine;
-    struct task *task;  // NULL only for CALL_START
-    const struct call *call;  // the driver's; outlives the operation
+    struct task *task;          // NULL only for CALL_START
+    const struct call *call;    // the driver's; outlives the operation
     struct lock_request wants;  // before the next step
 
     int64_t result;      // 0, an address, or -errno; vrange: 0 or 1

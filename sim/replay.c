@@ -170,6 +170,7 @@ build_mmap(const struct replay *replay, const struct trace_event *event,
     call->addr = call->new_addr;
     call->flags = mmap_flags(event);
     call->pgoff = bytes_to_pages(detail->file_offset);
+    call->pgoff_rest = detail->file_offset & ~PAGE_MASK;
     if (event->op == TRACE_OP_MAP)
         call->flags |= MM_EXEC_IMAGE | MM_FIXED;
     if (event->object == TRACE_NONE)

@@ -135,7 +135,8 @@ host_syscall_of(const struct operation *op, int file_fd)
         return (struct host_syscall){
             SYS_mmap,
             {call->addr, call->length, call->prot, host_mmap_flags(call),
-             (uint64_t)(int64_t)file_fd, pages_to_bytes(call->pgoff)}};
+             (uint64_t)(int64_t)file_fd,
+             pages_to_bytes(call->pgoff) + call->pgoff_rest}};
     case CALL_MUNMAP:
         return (struct host_syscall){SYS_munmap, {call->addr, call->length}};
     case CALL_MPROTECT:

@@ -161,6 +161,11 @@ START_TEST(arguments_that_make_no_sense_are_refused)
     ck_assert_int_eq(mm_mmap(scene.mm, &file), -EOVERFLOW);
     file.pgoff = bytes_to_pages(INT64_MAX - PAGE_BYTES) + 1;
     ck_assert_int_eq(mm_mmap(scene.mm, &file), -EOVERFLOW);
+    file.pgoff = 0;
+    file.pgoff_rest = 1;
+    ck_assert_int_eq(mm_mmap(scene.mm, &file), -EINVAL);
+    file.file = NULL;
+    ck_assert_int_eq(mm_mmap(scene.mm, &file), -EINVAL);
     ck_assert_uint_eq(scene.mm->map_count, 0);
 
     ck_assert_int_eq(mm_munmap(scene.mm, ARENA + 1, PAGE_BYTES), -EINVAL);

@@ -99,6 +99,23 @@ START_TEST(a_workload_agrees_with_the_host_at_every_event)
 }
 END_TEST
 
+/* What the calls of programs seldom say. */
+static const char *const odd_calls[] = {
+    "1 mmap A 4K r-- anon,private off=1\n"
+    "1 mmap A 0 r-- anon,private off=1\n"
+    "1 mmap A 4K r-- private,file=F off=4097\n"
+    "1 mmap A 4K r-- private,file=F off=4K\n",
+};
+
+START_TEST(odd_calls_agree_with_the_host)
+{
+    g_autofree char *lines = g_strconcat("1 start\n", odd_calls[_i], NULL);
+
+    if (!is_skipped())
+        agrees(trace_of_lines(lines));
+}
+END_TEST
+
 /* The simulation is made wrong; what shows it must be short, and differ again
  * when it is carried out as a trace of its own. */
 START_TEST(a_difference_is_shrunk_to_the_lines_that_make_it)
@@ -188,6 +205,8 @@ main(void)
                         0, 4);
     tcase_add_loop_test(tcase, a_workload_agrees_with_the_host_at_every_event,
                         0, (int)G_N_ELEMENTS(workloads));
+    tcase_add_loop_test(tcase, odd_calls_agree_with_the_host, 0,
+                        (int)G_N_ELEMENTS(odd_calls));
     tcase_add_test(tcase, a_difference_is_shrunk_to_the_lines_that_make_it);
     tcase_add_test(tcase, what_would_harm_a_host_is_refused);
     suite_add_tcase(suite, tcase);
