@@ -133,6 +133,11 @@ read_lines(struct journal *journal, GError **error)
 struct journal *
 journal_open(const char *output, GError **error)
 {
+    /* What could never become the results is said before any run. */
+    if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
+        sim_fail(error, SIM_ERROR_FAILED, "%s: %s", output, g_strerror(EISDIR));
+        return NULL;
+    }
     struct journal *journal = g_new0(struct journal, 1);
 
     journal->has_name = output != NULL;

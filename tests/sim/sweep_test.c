@@ -2,6 +2,7 @@
  * Sweeps: order, refusals, threads.
  */
 #include <check.h>
+#include <glib/gstdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,6 +220,21 @@ START_TEST(a_dry_run_prints_the_cells_and_writes_nothing)
 }
 END_TEST
 
+START_TEST(a_folder_is_refused_before_any_run)
+{
+    ck_assert_int_eq(g_mkdir(in_folder("results"), 0777), 0);
+    struct outcome outcome =
+        run_vmsim("sweep", "a", "-o", "results", "--kernel=2.6.22", NULL);
+
+    ck_assert_int_eq(outcome.status, 1);
+    ck_assert_msg(
+        g_str_has_suffix(outcome.err, "\nvmsim: results: Is a directory\n"),
+        "%s", outcome.err);
+    ck_assert(!g_file_test(in_folder("results.journal"), G_FILE_TEST_EXISTS));
+    outcome_clear(&outcome);
+}
+END_TEST
+
 START_TEST(an_axis_that_cannot_act_is_told)
 {
     struct outcome outcome = run_vmsim("sweep", "a", "b", "--kernel=2.6.22",
@@ -292,6 +308,7 @@ main(void)
     tcase_add_test(tcase, a_refused_combination_is_a_line_that_says_why);
     tcase_add_test(tcase, ram_that_a_machine_cannot_have_is_refused);
     tcase_add_test(tcase, a_dry_run_prints_the_cells_and_writes_nothing);
+    tcase_add_test(tcase, a_folder_is_refused_before_any_run);
     tcase_add_test(tcase, an_axis_that_cannot_act_is_told);
     tcase_add_test(tcase,
                    a_mismatch_in_any_run_is_status_1_and_the_results_are_there);
