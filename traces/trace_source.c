@@ -26,6 +26,7 @@ struct trace_source {
     bool is_in_frame;     // a zstd frame has begun and not ended
     char *packed;         // bytes of the file
     ZSTD_inBuffer input;  // what of them is not used yet
+    uint64_t file_bytes;  // read so far
     struct sha256 digest;
     char head[sizeof(vmt_magic)];  // the first bytes, by which it is told
     size_t head_length, head_used;
@@ -52,6 +53,7 @@ read_file(struct trace_source *source, char *buffer, size_t size, size_t wanted,
         }
     }
     sha256_update(&source->digest, buffer, length);
+    source->file_bytes += length;
     return (gssize)length;
 }
 
@@ -93,6 +95,13 @@ read_plain(struct trace_source *source, char *buffer, size_t size,
     return (gssize)length;
 }
 
+/* Where in the file zstd stands. */
+static uint64_t
+place_of(const struct trace_source *source)
+{
+    return source->file_bytes - (source->input.size - source->input.pos);
+}
+
 static gssize
 read_zstd(struct trace_source *source, char *buffer, size_t size,
           GError **error)
@@ -108,15 +117,17 @@ read_zstd(struct trace_source *source, char *buffer, size_t size,
             ZSTD_decompressStream(source->zstd, &output, &source->input);
         if (ZSTD_isError(rest)) {
             g_set_error(error, TRACE_ERROR, TRACE_ERROR_IO,
-                        "expected zstd data, found a mistake in it (%s)",
-                        ZSTD_getErrorName(rest));
+                        "expected zstd data, found a mistake at byte "
+                        "%" G_GUINT64_FORMAT " of the file (%s)",
+                        place_of(source), ZSTD_getErrorName(rest));
             return -1;
         }
         source->is_in_frame = rest != 0;
         if (is_file_ended && output.pos == 0) {
-            g_set_error_literal(error, TRACE_ERROR, TRACE_ERROR_IO,
-                                "expected more compressed data, found the end "
-                                "of the file");
+            g_set_error(error, TRACE_ERROR, TRACE_ERROR_IO,
+                        "expected more compressed data, found the end of the "
+                        "file at byte %" G_GUINT64_FORMAT,
+                        place_of(source));
             return -1;
         }
     }
