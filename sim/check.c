@@ -9,6 +9,7 @@
 #include "sim/error.h"
 #include "sim/replay.h"
 #include "traces/trace_syntax.h"
+#include "traces/trace_text.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -29,13 +30,15 @@ judge_expects(const struct trace *window, GError **error)
         if (event->op != TRACE_OP_EXPECT)
             continue;
         const char *name = trace_string(window, event->object);
-        if (!g_strv_contains(counter_names, name))
-            return sim_fail(error, SIM_ERROR_FAILED,
-                            "%s:%" PRIu64 ":%zu: expected the name of a "
-                            "counter, found \"%s\"",
-                            window->path,
-                            trace_event_line(window, window->first_event + i),
-                            sizeof("0 expect "), name);
+        if (g_strv_contains(counter_names, name))
+            continue;
+        g_autofree char *quoted = trace_text_quote(name, strlen(name));
+        return sim_fail(error, SIM_ERROR_FAILED,
+                        "%s:%" PRIu64 ":%u: expected the name of a "
+                        "counter, found %s",
+                        trace_shown_path(window->path),
+                        trace_event_line(window, window->first_event + i),
+                        trace_expect_column(window, event->object), quoted);
     }
     return true;
 }

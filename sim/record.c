@@ -249,11 +249,10 @@ import_perf_data(struct recorder *recorder,
     waitpid(pid, &status, 0);
     if (ok && g_spawn_check_wait_status(status, NULL))
         return true;
-    if (ok)
-        return sim_fail(error, SIM_ERROR_FAILED,
-                        "perf script could not read the recording, or was "
-                        "stopped");
-    if (g_error_matches(failure, TRACE_ERROR, TRACE_ERROR_LOST))
+    if (ok || g_error_matches(failure, TRACE_ERROR, TRACE_ERROR_EMPTY))
+        sim_fail(error, SIM_ERROR_FAILED,
+                 "perf script could not read the recording, or was stopped");
+    else if (g_error_matches(failure, TRACE_ERROR, TRACE_ERROR_LOST))
         sim_fail(error, SIM_ERROR_FAILED,
                  "the kernel dropped events, so the recording has holes and is "
                  "not kept; record again with a larger --buffer than %s, or "
@@ -261,7 +260,7 @@ import_perf_data(struct recorder *recorder,
                  recorder->wishes->buffer);
     else
         sim_fail(error, SIM_ERROR_FAILED, "%s", failure->message);
-    g_error_free(failure);
+    g_clear_error(&failure);
     return false;
 }
 

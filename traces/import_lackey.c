@@ -117,7 +117,8 @@ read_file(struct lackey_process *process, const char *path, GError **error)
         return ok;
     g_autofree char *expected =
         g_strdup_printf("the end of process %u", process->pid);
-    return import_fail_cut_off(path, process->last_line, expected, error);
+    return import_fail_cut_off(path, process->last_line, TRACE_ERROR_LOST,
+                               expected, error);
 }
 
 bool
@@ -178,9 +179,9 @@ find_files(struct lackey *lackey, GPtrArray *paths, uint32_t *first,
         GError *failure = NULL;
         import_read_lines(paths->pdata[i], find_head, &heads[i], &failure);
         if (!failure && !heads[i].has_parent)
-            import_fail_cut_off(paths->pdata[i], heads[i].line + 1,
-                                "a line like ==PID== Parent PID: NUMBER",
-                                &failure);
+            import_fail_cut_off(
+                paths->pdata[i], heads[i].line + 1, TRACE_ERROR_EMPTY,
+                "a line like ==PID== Parent PID: NUMBER", &failure);
         if (failure) {
             g_propagate_error(error, failure);
             return false;

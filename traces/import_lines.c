@@ -80,13 +80,6 @@ read_source(struct lines *lines, struct trace_source *source)
                                  "the end of the file");
 }
 
-/* As errors show it. */
-static const char *
-shown_path(const char *path)
-{
-    return strcmp(path, "-") == 0 ? "<stdin>" : path;
-}
-
 bool
 import_read_lines(const char *path, import_line_reader read, void *data,
                   GError **error)
@@ -95,7 +88,7 @@ import_read_lines(const char *path, import_line_reader read, void *data,
     if (!source)
         return false;
     struct lines lines = {
-        .text = {.path = shown_path(path), .error = error},
+        .text = {.path = trace_shown_path(path), .error = error},
         .line = g_string_new(NULL),
         .read = read,
         .data = data,
@@ -107,13 +100,13 @@ import_read_lines(const char *path, import_line_reader read, void *data,
 }
 
 bool
-import_fail_cut_off(const char *path, uint64_t line, const char *expected,
-                    GError **error)
+import_fail_cut_off(const char *path, uint64_t line, enum trace_error code,
+                    const char *expected, GError **error)
 {
-    g_set_error(error, TRACE_ERROR, TRACE_ERROR_LOST,
+    g_set_error(error, TRACE_ERROR, (gint)code,
                 "%s:%" G_GUINT64_FORMAT
                 ":1: expected %s, found the end of the file (is the recording "
                 "cut off?)",
-                shown_path(path), MAX(line, 1), expected);
+                trace_shown_path(path), MAX(line, 1), expected);
     return false;
 }

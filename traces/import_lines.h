@@ -15,6 +15,6 @@ bool import_read_lines(const char *path, import_line_reader read, void *data,
                        GError **error);
 
 /* The recording ends at this line of the file, and something is missing: false
- * and *error. */
-bool import_fail_cut_off(const char *path, uint64_t line, const char *expected,
-                         GError **error);
+ * and *error.  TRACE_ERROR_EMPTY: everything is. */
+bool import_fail_cut_off(const char *path, uint64_t line, enum trace_error code,
+                         const char *expected, GError **error);

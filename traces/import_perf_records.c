@@ -447,7 +447,7 @@ perf_recording_load(GPtrArray *paths, GError **error)
         ok = import_read_lines(paths->pdata[i], load_line, &loader, error);
     if (ok && loader.recording->records->len == 0)
         ok = import_fail_cut_off(paths->pdata[paths->len - 1], loader.last_line,
-                                 PERF_LINE, error);
+                                 TRACE_ERROR_EMPTY, PERF_LINE, error);
     g_string_free(loader.name, TRUE);
     if (!ok) {
         perf_recording_free(loader.recording);

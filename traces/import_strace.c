@@ -326,13 +326,15 @@ check_end(const struct strace *strace, const char *path, GError **error)
 {
     const struct strace_task *left = find_left(strace);
     if (strace->task_count == 0)
-        return import_fail_cut_off(path, strace->last_line, STRACE_LINE, error);
+        return import_fail_cut_off(path, strace->last_line, TRACE_ERROR_EMPTY,
+                                   STRACE_LINE, error);
     if (!left)
         return true;
     if (left->is_born) {
         g_autofree char *expected =
             g_strdup_printf("the end of task %u", left->tid);
-        return import_fail_cut_off(path, strace->last_line, expected, error);
+        return import_fail_cut_off(path, strace->last_line, TRACE_ERROR_LOST,
+                                   expected, error);
     }
     g_set_error(error, TRACE_ERROR, TRACE_ERROR_ORDER,
                 "%s:%" G_GUINT64_FORMAT

@@ -54,6 +54,7 @@ trace_new(const char *path)
     trace->strings = g_ptr_array_new_with_free_func(g_free);
     trace->comments = g_ptr_array_new_with_free_func(g_free);
     trace->marks = new_table(sizeof(uint32_t));
+    trace->expected = new_table(sizeof(struct trace_expected));
     for (unsigned i = 0; i < TRACE_BINDING_FIRST; i++)
         g_array_append_val(trace->bindings, unnamed);
     trace_init_window(trace);
@@ -74,6 +75,7 @@ trace_free(struct trace *trace)
     g_ptr_array_unref(trace->strings);
     g_ptr_array_unref(trace->comments);
     g_array_unref(trace->marks);
+    g_array_unref(trace->expected);
     trace_finish_window(trace);
     trace_forget(trace);
     vmt_file_free(trace->file);
@@ -97,6 +99,18 @@ const char *
 trace_string(const struct trace *trace, uint32_t index)
 {
     return g_ptr_array_index(trace->strings, index);
+}
+
+uint32_t
+trace_expect_column(const struct trace *trace, uint32_t name)
+{
+    for (guint i = 0; i < trace->expected->len; i++) {
+        const struct trace_expected *expected =
+            &g_array_index(trace->expected, struct trace_expected, i);
+        if (expected->name == name)
+            return expected->column;
+    }
+    return sizeof("0 expect ");
 }
 
 const struct trace_detail *

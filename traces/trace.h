@@ -213,6 +213,12 @@ struct trace_anchor {
     uint64_t event, line;  // line is 1-based
 };
 
+/* Where a text first expects something of a counter. */
+struct trace_expected {
+    uint32_t name;    // string
+    uint32_t column;  // 1-based
+};
+
 /*
  * A whole trace, or a window of one: then the tables of events (events,
  * details, results, runs, anchors) hold those of the window alone, and all
@@ -231,6 +237,7 @@ struct trace {
     GPtrArray *strings;    // char *, decoded from %XX: any bytes but NUL
     GPtrArray *comments;   // char *, comment lines above the first event
     GArray *marks;         // uint32_t: strings that are names of marks
+    GArray *expected;      // struct trace_expected; a binary trace has none
     uint64_t event_count;  // of the whole
     uint64_t op_count[TRACE_OP_COUNT];
     bool has_times;           // every event that consumes time has a start
@@ -252,6 +259,7 @@ enum trace_error {
     TRACE_ERROR_ORDER,   // a task or region used before it exists
     TRACE_ERROR_IO,      // the file cannot be read or decompressed
     TRACE_ERROR_LOST,    // a recording lacks events
+    TRACE_ERROR_EMPTY,   // it has none at all
 };
 
 /* Read a whole trace into memory.  "-" is standard input; text, binary or zstd
@@ -290,6 +298,10 @@ const struct trace *trace_cursor_next(struct trace_cursor *cursor,
                                       GError **error);
 /* Make the next window the one with event `number` of the trace. */
 void trace_cursor_seek(struct trace_cursor *cursor, uint64_t number);
+
+/* The column where the trace first says `expect NAME`; that of its canonical
+ * text if it is no text. */
+uint32_t trace_expect_column(const struct trace *trace, uint32_t name);
 
 const char *trace_string(const struct trace *trace, uint32_t index);
 /* What an event has beyond its fields; never NULL. */

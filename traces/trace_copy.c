@@ -112,7 +112,7 @@ copy_binary(struct trace_source *source, const char *path,
 bool
 trace_copy(const char *path, struct trace_writer *writer, GError **error)
 {
-    const char *shown = strcmp(path, "-") == 0 ? "stdin" : path;
+    const char *shown = trace_shown_path(path);
     struct trace_source *source = trace_source_open(path, error);
     if (!source)
         return false;

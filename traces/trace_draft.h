@@ -17,6 +17,7 @@ struct trace_draft {
     struct trace_detail detail;
     struct trace_live *task;  // NULL: the machine
     uint64_t new_id;          // of the task that the event creates
+    const char *string_at;    // operand that is a string, or NULL
     uint32_t bind_name;       // string that the event binds, or TRACE_NONE
     uint32_t flags_denied;    // by words like `private`
     uint64_t keys_seen;       // bit per row of trace_key_words

@@ -246,6 +246,18 @@ note_mark(struct trace_reader *reader, uint32_t name)
         g_array_append_val(reader->trace->marks, name);
 }
 
+static void
+note_expected(struct trace_reader *reader, const struct trace_draft *draft)
+{
+    struct trace_expected expected = {
+        .name = draft->event.object,
+        .column = (uint32_t)(draft->string_at - reader->text.start) + 1,
+    };
+    if (g_hash_table_add(reader->expected_names,
+                         GUINT_TO_POINTER(expected.name)))
+        g_array_append_val(reader->trace->expected, expected);
+}
+
 /* Lines follow each other, mostly. */
 void
 trace_note_line(struct trace_reader *reader)
@@ -288,6 +300,8 @@ apply(struct trace_reader *reader, struct trace_draft *draft)
         event->detail = trace->details->len;
         g_array_append_val(trace->details, draft->detail);
     }
+    if (event->op == TRACE_OP_EXPECT)
+        note_expected(reader, draft);
     trace_append_event(reader, event);
 }
 

@@ -266,6 +266,7 @@ take_operand(struct trace_reader *reader, struct trace_draft *draft,
     case TRACE_OPERAND_ADVICE:
         return take_advice(text, &event->advice);
     case TRACE_OPERAND_STRING:
+        draft->string_at = text->at;
         return trace_draft_string(reader, "a name", &event->object);
     case TRACE_OPERAND_NEW_FILE:
         return take_new_file(reader, &event->object);

@@ -146,10 +146,10 @@ trace_reader_begin(struct trace_reader *reader, const char *path,
 {
     *reader = (struct trace_reader){
         .trace = trace_new(path),
-        .text = {.path = strcmp(path, "-") == 0 ? "stdin" : path,
-                 .error = error},
+        .text = {.path = trace_shown_path(path), .error = error},
         .file_of_name = g_hash_table_new(NULL, NULL),
         .mark_names = g_hash_table_new(NULL, NULL),
+        .expected_names = g_hash_table_new(NULL, NULL),
         .scratch = g_string_new(NULL),
         .line_minus_event = UINT64_MAX,
         .names_age = 1,
@@ -174,6 +174,7 @@ trace_reader_end(struct trace_reader *reader)
     g_string_free(reader->scratch, TRUE);
     g_hash_table_destroy(reader->file_of_name);
     g_hash_table_destroy(reader->mark_names);
+    g_hash_table_destroy(reader->expected_names);
     /* A replay can use the trace's times only if no event lacks one. */
     trace->has_times = reader->is_any_timed && !reader->is_any_untimed;
     return trace;

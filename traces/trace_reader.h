@@ -24,6 +24,7 @@ struct trace_reader {
     struct trace_tasks tasks;
     GHashTable *file_of_name;           // string index -> file index
     GHashTable *mark_names;             // string indices
+    GHashTable *expected_names;         // string indices
     GString *scratch;                   // a name being decoded
     size_t comment_bytes;               // kept or not
     uint32_t headers_seen;              // bit per header line

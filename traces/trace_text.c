@@ -23,6 +23,12 @@ trace_text_quote(const char *bytes, size_t length)
     return g_strconcat("\"", text, shown < length ? "...\"" : "\"", NULL);
 }
 
+const char *
+trace_shown_path(const char *path)
+{
+    return strcmp(path, "-") == 0 ? "stdin" : path;
+}
+
 size_t
 trace_text_word_length(const struct trace_text *text, const char *at)
 {

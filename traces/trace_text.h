@@ -56,6 +56,8 @@ bool trace_text_fail(struct trace_text *text, const char *at,
 bool trace_text_fail_found(struct trace_text *text, const char *at,
                            enum trace_error code, const char *expected,
                            const char *found);
+/* How errors show the path of a file that may be standard input. */
+const char *trace_shown_path(const char *path);
 /* How errors show bytes of the input: quoted, short, printable. */
 char *trace_text_quote(const char *bytes, size_t length);
 

@@ -13,6 +13,7 @@
 #include <glib/gstdio.h>
 
 #include "traces/trace_tables.h"
+#include "traces/trace_text.h"
 #include "traces/vmt_decode.h"
 #include "traces/vmt_tables.h"
 
@@ -26,12 +27,6 @@ struct vmt_file {
 
 /* ---- errors ---- */
 
-static const char *
-shown(const char *path)
-{
-    return strcmp(path, "-") == 0 ? "stdin" : path;
-}
-
 static bool G_GNUC_PRINTF(4, 5) fail(GError **error, const char *path,
                                      uint64_t offset, const char *format, ...)
 {
@@ -40,7 +35,8 @@ static bool G_GNUC_PRINTF(4, 5) fail(GError **error, const char *path,
     g_autofree char *what = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     g_set_error(error, TRACE_ERROR, TRACE_ERROR_SYNTAX,
-                "%s: byte %" PRIu64 ": expected %s", shown(path), offset, what);
+                "%s: byte %" PRIu64 ": expected %s", trace_shown_path(path),
+                offset, what);
     return false;
 }
 
@@ -104,7 +100,7 @@ drain(struct trace_source *source, int fd, const char *path, GError **error)
         }
     }
     if (got < 0)
-        g_prefix_error(error, "%s: ", shown(path));
+        g_prefix_error(error, "%s: ", trace_shown_path(path));
     return got == 0;
 }
 

@@ -248,6 +248,21 @@ START_TEST(lost_events_are_an_error_and_no_trace)
 }
 END_TEST
 
+START_TEST(perf_script_without_a_word_is_an_error_and_no_trace)
+{
+    pretend_to_record("perf", "");
+    struct outcome outcome =
+        run_vmsim("record", "-o", "t.trace", "--", "true", NULL);
+
+    ck_assert_int_eq(outcome.status, 1);
+    ck_assert_msg(strstr(outcome.err, "perf script could not read"), "%s",
+                  outcome.err);
+    assert_no_file("t.trace");
+    assert_nothing_is_left_over();
+    outcome_clear(&outcome);
+}
+END_TEST
+
 START_TEST(who_may_not_trace_is_told_how_and_gets_strace)
 {
     static const char recorded[] =
@@ -324,6 +339,8 @@ main(void)
     tcase_add_test(tests, without_a_file_the_trace_is_what_is_printed);
     tcase_add_test(tests, with_a_file_the_command_prints_as_ever);
     tcase_add_test(tests, lost_events_are_an_error_and_no_trace);
+    tcase_add_test(tests, perf_script_without_a_word_is_an_error_and_no_trace);
+    tcase_add_test(tests, perf_script_without_a_word_is_an_error_and_no_trace);
     tcase_add_test(tests, who_may_not_trace_is_told_how_and_gets_strace);
     tcase_add_test(
         tests, a_trace_that_cannot_be_written_is_found_before_the_command_runs);
