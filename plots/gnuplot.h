@@ -9,9 +9,7 @@
 /* Its path, for g_free, or NULL if it is not installed. */
 char *gnuplot_find(void);
 
-/*
- * Let gnuplot carry out DIR/NAME.gp and put the picture at DIR/PICTURE.  The
- * picture appears whole or not at all.
- */
+/* Let gnuplot carry out DIR/NAME.gp; the bytes of the picture are appended to
+ * `picture`. */
 bool gnuplot_draw(const char *gnuplot, const char *dir, const char *name,
-                  const char *picture, GError **error);
+                  GString *picture, GError **error);

@@ -9,10 +9,10 @@
 #include "plots/labels.h"
 
 #include "plots/numbers.h"
+#include "plots/trace_names.h"
 
 #include <string.h>
 
-#define TRACE_CHARACTERS 48
 #define VALUE_CHARACTERS 40
 #define SEPARATOR        ", "
 
@@ -31,6 +31,23 @@ static const struct {
 };
 
 char *
+plot_plain(const char *text)
+{
+    GString *plain = g_string_new(NULL);
+
+    for (; *text; text = g_utf8_next_char(text)) {
+        gunichar character = g_utf8_get_char(text);
+        if (g_unichar_isspace(character))
+            g_string_append_c(plain, ' ');
+        else if (g_unichar_iscntrl(character))
+            g_string_append_printf(plain, "\\x%02x", character);
+        else
+            g_string_append_unichar(plain, character);
+    }
+    return g_string_free(plain, FALSE);
+}
+
+char *
 plot_shorten(const char *text, size_t limit)
 {
     size_t length = (size_t)g_utf8_strlen(text, -1);
@@ -42,6 +59,45 @@ plot_shorten(const char *text, size_t limit)
     g_autofree char *head = g_utf8_substring(text, 0, (glong)front);
     const char *tail = g_utf8_offset_to_pointer(text, (glong)(length - back));
     return g_strconcat(head, "…", tail, NULL);
+}
+
+/* Whether shortening makes equal what is not. */
+static bool
+confuses(const GPtrArray *texts, size_t limit)
+{
+    g_autoptr(GHashTable) seen =
+        g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+
+    for (unsigned i = 0; i < texts->len; i++) {
+        char *brief = plot_shorten(texts->pdata[i], limit);
+        const char *other = g_hash_table_lookup(seen, brief);
+        if (other && strcmp(other, texts->pdata[i]) != 0) {
+            g_free(brief);
+            return true;
+        }
+        g_hash_table_insert(seen, brief, texts->pdata[i]);
+    }
+    return false;
+}
+
+/* The more is left, the more differs. */
+size_t
+plot_shorten_limit(const GPtrArray *texts, size_t limit)
+{
+    size_t most = limit;
+
+    for (unsigned i = 0; i < texts->len; i++)
+        most = MAX(most, (size_t)g_utf8_strlen(texts->pdata[i], -1));
+    if (!confuses(texts, limit))
+        return limit;
+    while (limit + 1 < most) {
+        size_t middle = limit + (most - limit) / 2;
+        if (confuses(texts, middle))
+            limit = middle;
+        else
+            most = middle;
+    }
+    return most;
 }
 
 /* The parts of a setup that the other has, or those that it has not. */
@@ -128,63 +184,6 @@ flatten_run(void *data, void *user_data)
         set_value(user_data, run, "vmsim", scalar_text(version));
 }
 
-static const char *
-trace_path(const struct plot_run *run)
-{
-    return json_string_value(
-        json_object_get(json_object_get(run->root, "trace"), "path"));
-}
-
-/* "dir/ebizzy.trace.zst" is "ebizzy". */
-static char *
-trace_stem(const char *path)
-{
-    static const char *const suffixes[] = {".zst", ".vmt", ".vmtrace", ".trace",
-                                           ".txt"};
-    char *stem = g_path_get_basename(path);
-
-    for (size_t i = 0; i < G_N_ELEMENTS(suffixes); i++)
-        if (g_str_has_suffix(stem, suffixes[i]) &&
-            strlen(stem) > strlen(suffixes[i]))
-            stem[strlen(stem) - strlen(suffixes[i])] = '\0';
-    return stem;
-}
-
-/* Two paths may share a stem; then each is its whole path. */
-static char *
-trace_name(const GPtrArray *all, const char *path)
-{
-    g_autofree char *stem = trace_stem(path);
-
-    for (unsigned i = 0; i < all->len; i++) {
-        const char *other = trace_path(all->pdata[i]);
-        g_autofree char *other_stem = trace_stem(other);
-        if (strcmp(stem, other_stem) == 0 && strcmp(path, other) != 0)
-            return plot_shorten(path, TRACE_CHARACTERS);
-    }
-    return plot_shorten(stem, TRACE_CHARACTERS);
-}
-
-static void
-name_traces(struct plot_runs *runs, const GPtrArray *all)
-{
-    g_autoptr(GPtrArray) paths = g_ptr_array_new();
-    guint index;
-
-    for (unsigned i = 0; i < all->len; i++) {
-        struct plot_run *run = all->pdata[i];
-        const char *path = trace_path(run);
-        if (!g_ptr_array_find_with_equal_func(paths, path, g_str_equal,
-                                              &index)) {
-            index = paths->len;
-            g_ptr_array_add(paths, (char *)path);
-            g_ptr_array_add(runs->traces, trace_name(all, path));
-        }
-        run->trace_index = index;
-        run->trace = runs->traces->pdata[index];
-    }
-}
-
 static gint
 compare_runs(gconstpointer a, gconstpointer b)
 {
@@ -200,17 +199,17 @@ compare_runs(gconstpointer a, gconstpointer b)
 static char *
 setting_text(size_t dimension, const char *name, const char *value)
 {
+    g_autofree char *shown = plot_plain(value ? value : "none");
+    g_autofree char *shown_name = plot_plain(name);
     g_autofree char *brief = NULL;
 
-    if (!value)
-        value = "none";
     if (g_str_has_suffix(name, "_bytes"))
-        brief = plot_bytes_text(g_ascii_strtod(value, NULL));
+        brief = plot_bytes_text(g_ascii_strtod(shown, NULL));
     else
-        brief = plot_shorten(value, VALUE_CHARACTERS);
+        brief = plot_shorten(shown, VALUE_CHARACTERS);
     size_t prefix = strlen(dimensions[dimension].name);
     if (dimensions[dimension].name[prefix - 1] == '.')
-        return g_strdup_printf("%s=%s", name + prefix, brief);
+        return g_strdup_printf("%s=%s", shown_name + prefix, brief);
     bool is_plural =
         g_str_has_suffix(name, "_count") && !g_str_equal(brief, "1");
     return g_strconcat(dimensions[dimension].before, brief,
@@ -372,7 +371,7 @@ plot_runs_label(struct plot_runs *runs)
     g_ptr_array_extend(all, runs->runs, NULL, NULL);
     g_ptr_array_extend(all, runs->refused, NULL, NULL);
     g_ptr_array_foreach(all, flatten_run, runs);
-    name_traces(runs, all);
+    plot_name_traces(runs, all);
     g_ptr_array_sort(runs->runs, compare_runs);
     g_ptr_array_sort(runs->refused, compare_runs);
     label(runs, all);  // the refused, from those that ran, too

@@ -15,5 +15,11 @@ char *plot_setup_without(const char *setup, const char *other);
 /* The parts that both have, for g_free. */
 char *plot_setup_shared(const char *setup, const char *other);
 
+/* A copy on one line, with \xNN for each control character, which a terminal
+ * might obey; for g_free. */
+char *plot_plain(const char *text);
 /* At most `limit` characters, the middle left out; for g_free. */
 char *plot_shorten(const char *text, size_t limit);
+/* The smallest limit, from this one on, at which all texts (char *) that differ
+ * still do when they are shortened. */
+size_t plot_shorten_limit(const GPtrArray *texts, size_t limit);

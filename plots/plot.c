@@ -81,17 +81,20 @@ write_pictures(const struct picture *pictures, const struct folder *folder,
 
 static bool
 draw_pictures(const struct picture *pictures, const char *gnuplot,
-              const char *dir, const char *ending, struct plot_report *report,
-              GError **error)
+              const struct folder *folder, const char *ending,
+              struct plot_report *report, GError **error)
 {
     for (size_t i = 0; i < PICTURE_COUNT; i++) {
+        const char *name = pictures[i].name;
+        g_autoptr(GString) bytes = g_string_new(NULL);
         if (pictures[i].left_out)
             continue;
-        g_autofree char *file =
-            g_strconcat(pictures[i].name, ".", ending, NULL);
-        if (!gnuplot_draw(gnuplot, dir, pictures[i].name, file, error))
+        if (!gnuplot_draw(gnuplot, folder->path, name, bytes, error) ||
+            !write_file(folder, name, ending, bytes, error))
             return false;
-        g_ptr_array_add(report->pictures, g_build_filename(dir, file, NULL));
+        g_ptr_array_add(
+            report->pictures,
+            g_strdup_printf("%s/%s.%s", folder->path, name, ending));
     }
     return true;
 }
@@ -127,7 +130,7 @@ publish(const struct picture *pictures, const struct plot_runs *runs,
     if (!write_pictures(pictures, folder, error))
         return false;
     if (gnuplot &&
-        !draw_pictures(pictures, gnuplot, dir, ending, report, error))
+        !draw_pictures(pictures, gnuplot, folder, ending, report, error))
         return false;
     if (!gnuplot)
         g_ptr_array_add(

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define LABEL_WIDTH 46
+#define FIGURE_MAX  1e18  // of what is no integer
 
 struct column {
     const char *title;
@@ -57,7 +58,10 @@ figure(const struct plot_run *run, const struct column *column)
 {
     const json_t *number = plot_run_number(run, column->section, column->key);
 
-    return number ? (uint64_t)json_number_value(number) / column->divisor : 0;
+    if (json_is_integer(number))
+        return (uint64_t)MAX(json_integer_value(number), 0) / column->divisor;
+    return (uint64_t)CLAMP(json_number_value(number), 0, FIGURE_MAX) /
+           column->divisor;
 }
 
 /* Width of a column; 0: it is zero everywhere. */
@@ -80,12 +84,15 @@ width_of(const struct plot_runs *runs, const struct column *column)
 static int
 label_width_of(const struct plot_runs *runs)
 {
+    g_autoptr(GPtrArray) labels = g_ptr_array_new();
     size_t width = strlen("run");
 
-    for (unsigned i = 0; i < runs->runs->len; i++)
-        width =
-            MAX(width, (size_t)g_utf8_strlen(plot_run_at(runs, i)->label, -1));
-    return (int)MIN(width, LABEL_WIDTH);
+    for (unsigned i = 0; i < runs->runs->len; i++) {
+        char *label = plot_run_at(runs, i)->label;
+        g_ptr_array_add(labels, label);
+        width = MAX(width, (size_t)g_utf8_strlen(label, -1));
+    }
+    return (int)MIN(width, plot_shorten_limit(labels, LABEL_WIDTH));
 }
 
 static void
@@ -130,10 +137,10 @@ append_refused(GString *out, const struct plot_runs *runs)
 {
     for (unsigned i = 0; i < runs->refused->len; i++) {
         const struct plot_run *run = runs->refused->pdata[i];
-
-        g_string_append_printf(
-            out, "%s: refused: %s\n", run->label,
+        g_autofree char *why = plot_plain(
             json_string_value(json_object_get(run->root, "refused")));
+
+        g_string_append_printf(out, "%s: refused: %s\n", run->label, why);
     }
 }
 

@@ -44,10 +44,11 @@ set_key(struct cell *cell, const struct cells *cells)
     json_t *config = setup_json(&cell->setup, NULL);
     g_autofree char *text = result_line(config);
     g_autofree char *all = g_strdup_printf(
-        "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %" PRIu64 " %d", cells->program,
+        "%s\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n%d %" PRIu64 " %d", cells->program,
         cell->trace->content_sha256, cell->trace->sha256, cell->trace->path,
-        text, cell->setup.kernel_digest, cell->setup.machine_digest,
-        wishes->check, wishes->timeline.every, wishes->timeline.is_ms);
+        cell->trace->shown_path, text, cell->setup.kernel_digest,
+        cell->setup.machine_digest, wishes->check, wishes->timeline.every,
+        wishes->timeline.is_ms);
     g_autofree char *key =
         g_compute_checksum_for_string(G_CHECKSUM_SHA256, all, -1);
 

@@ -1,6 +1,7 @@
 /*
  * vmsim sweep: the product of comma lists.
  */
+#include "plots/path_tail.h"
 #include "plots/table.h"
 #include "sim/axes.h"
 #include "sim/command.h"
@@ -41,6 +42,19 @@ free_trace(gpointer trace)
     trace_free(trace);
 }
 
+/* Results say no more of an absolute path than tells its file from others. */
+static void
+tell_apart(const GPtrArray *traces, const GPtrArray *paths)
+{
+    for (size_t i = 0; i < traces->len; i++) {
+        struct trace *trace = traces->pdata[i];
+        if (!g_path_is_absolute(trace->path))
+            continue;
+        g_free(trace->shown_path);
+        trace->shown_path = path_tail(trace->path, paths);
+    }
+}
+
 static GPtrArray *
 load_traces(const GPtrArray *paths, GError **error)
 {
@@ -54,6 +68,7 @@ load_traces(const GPtrArray *paths, GError **error)
         }
         g_ptr_array_add(traces, trace);
     }
+    tell_apart(traces, paths);
     return traces;
 }
 

@@ -20,9 +20,7 @@ static json_t *
 trace_json(const struct trace *trace)
 {
     static const char *const touches[] = {"accesses", "faults", "filtered"};
-    g_autofree char *base = g_path_get_basename(trace->path);
-    g_autofree char *path = legible_text(
-        g_path_is_absolute(trace->path) ? base : trace->path, LEGIBLE_ALL);
+    g_autofree char *path = legible_text(trace->shown_path, LEGIBLE_ALL);
 
     return json_pack("{s:s, s:s, s:s, s:I, s:s}", "path", path, "sha256",
                      trace->sha256, "content_sha256", trace->content_sha256,

@@ -48,6 +48,8 @@ trace_new(const char *path)
     static const struct trace_binding unnamed = {.name = TRACE_NONE};
     struct trace *trace = g_new0(struct trace, 1);
     trace->path = g_strdup(path);
+    trace->shown_path =
+        g_path_is_absolute(path) ? g_path_get_basename(path) : g_strdup(path);
     trace->tasks = new_table(sizeof(struct trace_task));
     trace->bindings = new_table(sizeof(struct trace_binding));
     trace->files = new_table(sizeof(struct trace_file));
@@ -67,6 +69,7 @@ trace_free(struct trace *trace)
     if (!trace)
         return;
     g_free(trace->path);
+    g_free(trace->shown_path);
     g_free(trace->touches_kernel);
     g_free(trace->rewrite);
     g_array_unref(trace->tasks);

@@ -226,6 +226,7 @@ struct trace_expected {
  */
 struct trace {
     char *path;               // as given
+    char *shown_path;         // in results: no more than its end if absolute
     char sha256[65];          // of the file's bytes
     char content_sha256[65];  // of the text, however the file spells it
     enum trace_touches touches;

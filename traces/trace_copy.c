@@ -4,8 +4,6 @@
  */
 #include "traces/trace_copy.h"
 
-#include <string.h>
-
 #include "traces/trace_format.h"
 #include "traces/trace_lines.h"
 #include "traces/vmt_bytes.h"

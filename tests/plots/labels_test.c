@@ -124,6 +124,85 @@ START_TEST(traces_with_the_same_stem_keep_their_paths)
 }
 END_TEST
 
+/* What stands between two common ends is not lost. */
+START_TEST(traces_are_told_by_the_end_of_their_paths)
+{
+    static const char *const rows[][2] = {
+        {"a-folder-with-a-long-name/monday-1/with-sixteen-threads/e.vmt", "{}"},
+        {"a-folder-with-a-long-name/monday-2/with-sixteen-threads/e.vmt", "{}"},
+        {"x/b.vmt", "{}"},
+        {"x/b.trace", "{}"},
+        {"c", "{}"},
+        {"d/c", "{}"},
+    };
+    static const char *const expected[] = {
+        "monday-1/with-sixteen-threads/e.vmt",
+        "monday-2/with-sixteen-threads/e.vmt",
+        "b.vmt",
+        "b.trace",
+        "c",
+        "d/c",
+    };
+    struct plot_runs runs = labelled(rows, G_N_ELEMENTS(rows));
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++)
+        ck_assert_str_eq(label(&runs, i), expected[i]);
+    plot_runs_clear(&runs);
+}
+END_TEST
+
+START_TEST(names_are_as_long_as_tells_them_apart)
+{
+    static const char *const rows[][2] = {
+        {"a-program-of-a-very-long-name-with-16-threads-on-monday-afternoon",
+         "{\"kernel\":\"1\"}"},
+        {"a-program-of-a-very-long-name-with-32-threads-on-monday-afternoon",
+         "{\"kernel\":\"1\"}"},
+    };
+    struct plot_runs runs = labelled(rows, 2);
+
+    ck_assert_str_eq(label(&runs, 0),
+                     "a-program-of-a-very-long-nam…6-threads-on-monday-"
+                     "afternoon");
+    ck_assert_str_eq(label(&runs, 1),
+                     "a-program-of-a-very-long-nam…2-threads-on-monday-"
+                     "afternoon");
+    plot_runs_clear(&runs);
+}
+END_TEST
+
+/* Results of two sweeps between which a trace was recorded anew. */
+START_TEST(one_path_with_two_contents_is_two_traces)
+{
+    static const char *const rows[][2] = {
+        {"a.vmt\",\"content_sha256\":\"0123456789abcdef", "{}"},
+        {"a.vmt\",\"content_sha256\":\"fedcba9876543210", "{}"},
+        {"a.vmt\",\"content_sha256\":\"0123456789abcdef", "{\"kernel\":\"1\"}"},
+    };
+    struct plot_runs runs = labelled(rows, 3);
+
+    ck_assert_uint_eq(runs.traces->len, 2);
+    ck_assert_str_eq(label(&runs, 0), "a (01234567), none");
+    ck_assert_str_eq(label(&runs, 1), "a (01234567), 1");
+    ck_assert_str_eq(label(&runs, 2), "a (fedcba98), none");
+    plot_runs_clear(&runs);
+}
+END_TEST
+
+START_TEST(labels_obey_no_terminal)
+{
+    static const char *const rows[][2] = {
+        {"a\\u001b[2J", "{\"knobs\":{\"k\\u0007\":\"\\u001b\"}}"},
+        {"a\\u001b[2J", "{\"knobs\":{\"k\\u0007\":\"2\"}}"},
+    };
+    struct plot_runs runs = labelled(rows, 2);
+
+    ck_assert_str_eq(label(&runs, 0), "k\\x07=\\x1b");
+    ck_assert_str_eq(runs.common, "a\\x1b[2J");
+    plot_runs_clear(&runs);
+}
+END_TEST
+
 START_TEST(equal_runs_are_numbered)
 {
     static const char *const rows[][2] = {{"a", "{}"}, {"a", "{}"}};
@@ -235,6 +314,10 @@ main(void)
     tcase_add_test(tcase, policies_that_differ_are_named_with_their_axis);
     tcase_add_test(tcase, runs_of_one_trace_stand_together);
     tcase_add_test(tcase, traces_with_the_same_stem_keep_their_paths);
+    tcase_add_test(tcase, traces_are_told_by_the_end_of_their_paths);
+    tcase_add_test(tcase, names_are_as_long_as_tells_them_apart);
+    tcase_add_test(tcase, one_path_with_two_contents_is_two_traces);
+    tcase_add_test(tcase, labels_obey_no_terminal);
     tcase_add_test(tcase, equal_runs_are_numbered);
     tcase_add_test(tcase, long_names_lose_their_middle);
     tcase_add_loop_test(tcase, a_title_says_the_largest_difference, 0,

@@ -51,6 +51,13 @@ policy_of(const json_t *line, const char *axis)
         json_object_get(json_object_get(line, "config"), "policy"), axis));
 }
 
+static const char *
+path_of(const json_t *line)
+{
+    return json_string_value(
+        json_object_get(json_object_get(line, "trace"), "path"));
+}
+
 START_TEST(cells_come_in_product_order)
 {
     struct outcome outcome = sweep("-j2");
@@ -60,9 +67,7 @@ START_TEST(cells_come_in_product_order)
     for (size_t i = 0; i < 32; i++) {
         json_t *line = line_at(text, i);
         const json_t *config = json_object_get(line, "config");
-        ck_assert_str_eq(json_string_value(json_object_get(
-                             json_object_get(line, "trace"), "path")),
-                         i < 16 ? "a" : "b");
+        ck_assert_str_eq(path_of(line), i < 16 ? "a" : "b");
         ck_assert_str_eq(json_string_value(json_object_get(config, "kernel")),
                          i / 8 % 2 ? "2.6.22" : "6.18");
         ck_assert_int_eq(integer_at(config, "ram_bytes") >> 30,
@@ -76,6 +81,30 @@ START_TEST(cells_come_in_product_order)
     ck_assert_uint_eq(g_strv_length(lines), 33);
     ck_assert_str_eq(lines[32], "");
     outcome_clear(&outcome);
+}
+END_TEST
+
+START_TEST(absolute_paths_are_told_by_as_much_as_differs)
+{
+    static const char *const expected[] = {"x/t", "y/t", "b", "t"};
+    static const char text[] = "#vmtrace 1\n1 start\n";
+
+    ck_assert_int_eq(g_mkdir(in_folder("x"), 0755), 0);
+    ck_assert_int_eq(g_mkdir(in_folder("y"), 0755), 0);
+    write_file("x/t", text);
+    write_file("y/t", text);
+    write_file("t", text);
+    struct outcome outcome = run_vmsim(
+        "sweep", in_folder("x/t"), in_folder("y/t"), in_folder("b"), "t", NULL);
+    ck_assert_msg(outcome.status == 0, "%s", outcome.err);
+    for (size_t i = 0; i < G_N_ELEMENTS(expected); i++) {
+        json_t *line = line_at(outcome.out, i);
+        ck_assert_str_eq(path_of(line), expected[i]);
+        json_decref(line);
+    }
+    outcome_clear(&outcome);
+    g_unlink(in_folder("x/t"));
+    g_unlink(in_folder("y/t"));
 }
 END_TEST
 
@@ -301,6 +330,7 @@ main(void)
     tcase_set_timeout(tcase, 60);
     tcase_add_checked_fixture(tcase, setup, leave_folder);
     tcase_add_test(tcase, cells_come_in_product_order);
+    tcase_add_test(tcase, absolute_paths_are_told_by_as_much_as_differs);
     tcase_add_test(tcase, the_number_of_threads_changes_no_byte);
     tcase_add_test(
         tcase, the_form_of_a_trace_and_the_number_of_threads_change_no_result);
