@@ -346,8 +346,8 @@ exec_worker(struct verify *verify, struct worker *worker,
 
 /* ---- comparison ---- */
 
-/* What getrusage() shows: exceptions that were resolved, and populating. */
-/* What getrusage() would show of a simulated machine with one process. */
+/* What getrusage() would show of a simulated machine with one process:
+ * exceptions that were resolved, and populating. */
 static struct host_faults
 simulated_faults(const struct mm_counters *counters)
 {
@@ -727,5 +727,6 @@ verify_trace(const struct trace *trace, const struct setup *setup,
 void
 verify_result_clear(struct verify_result *result)
 {
-    g_clear_pointer(&result->difference, g_free);
+    g_free(result->difference);
+    *result = (struct verify_result){0};
 }

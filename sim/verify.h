@@ -48,6 +48,7 @@ struct verify_result {
 bool verify_trace(const struct trace *trace, const struct setup *setup,
                   const struct verify_wishes *wishes,
                   struct verify_result *result, GError **error);
+/* Afterwards it is that of nothing carried out. */
 void verify_result_clear(struct verify_result *result);
 
 /* NULL, or why exactness cannot be asked of this host. */

@@ -86,7 +86,7 @@ parse(struct btf *btf, size_t bytes)
     const struct btf_header *header = (const void *)btf->data;
 
     if (bytes < sizeof(*header) || header->magic != BTF_MAGIC ||
-        header->hdr_len > bytes)
+        header->hdr_len > bytes || header->hdr_len % sizeof(uint32_t) != 0)
         return false;
     const char *body = btf->data + header->hdr_len;
     bytes -= header->hdr_len;
@@ -149,6 +149,15 @@ btf_function_id(const struct btf *btf, const char *name)
     return find_type(btf, BTF_KIND_FUNC, name);
 }
 
+/* Where any member of the structure is a bit field, the top byte of each offset
+ * is a length. */
+static uint32_t
+member_offset(const struct btf_type *type, const struct btf_member *member)
+{
+    return BTF_INFO_KFLAG(type->info) ? BTF_MEMBER_BIT_OFFSET(member->offset)
+                                      : member->offset;
+}
+
 static bool
 find_member(const struct btf *btf, uint32_t id, const char *name,
             uint64_t *offset_bits, unsigned depth)
@@ -168,7 +177,7 @@ find_member(const struct btf *btf, uint32_t id, const char *name,
             (*own ||
              !find_member(btf, members[i].type, name, &inner, depth + 1)))
             continue;
-        *offset_bits = inner + BTF_MEMBER_BIT_OFFSET(members[i].offset);
+        *offset_bits = inner + member_offset(type, &members[i]);
         return true;
     }
     return false;

@@ -10,11 +10,11 @@
  */
 #include "sim/verify_shrink.h"
 
-#include "mm/aspace.h"
 #include "mm/machine.h"
 #include "sim/error.h"
 #include "sim/replay.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -29,25 +29,25 @@ struct shrink {
     GStringChunk *texts;  // of lines that were rewritten
 };
 
-static GString *
-join(const GPtrArray *lines)
+static bool
+write_lines(int fd, const GPtrArray *lines)
 {
-    GString *text = g_string_new(NULL);
+    FILE *file = fdopen(dup(fd), "w");
 
-    for (guint i = 0; i < lines->len; i++)
-        g_string_append_printf(text, "%s\n", (const char *)lines->pdata[i]);
-    return text;
+    for (guint i = 0; file && i < lines->len; i++)
+        fprintf(file, "%s\n", (const char *)lines->pdata[i]);
+    bool is_written = file && !ferror(file);
+    return file && fclose(file) == 0 && is_written;
 }
 
 struct trace *
 lines_load(const GPtrArray *lines, GError **error)
 {
-    g_autoptr(GString) text = join(lines);
     int fd = memfd_create("vmsim-trace", MFD_CLOEXEC);
     g_autofree char *path = g_strdup_printf("/proc/self/fd/%d", fd);
     struct trace *trace = NULL;
 
-    if (fd < 0 || write(fd, text->str, text->len) != (ssize_t)text->len)
+    if (fd < 0 || !write_lines(fd, lines))
         sim_fail(error, SIM_ERROR_FAILED, "no memory for a trace");
     else
         trace = trace_load(path, error);
@@ -94,7 +94,6 @@ run_candidate(const struct shrink *shrink, const struct trace *trace,
 
     for (int run = 0; run < 2; run++) {
         verify_result_clear(result);
-        *result = (struct verify_result){0};
         verify_trace(trace, shrink->setup, &wishes, result, NULL);
         if (!result->differs)
             return;
@@ -153,16 +152,6 @@ without_range(const GPtrArray *lines, guint from, guint count)
     return rest;
 }
 
-static uint64_t
-vma_count(const struct machine *machine)
-{
-    uint64_t count = 0;
-
-    for (const struct task *task = machine->tasks; task; task = task->next)
-        count += task->mm ? task->mm->map_count : 0;
-    return count;
-}
-
 /* The lines (guint) that make very many VMAs, as the simulation has it. */
 static GArray *
 crowd_lines(const struct shrink *shrink)
@@ -173,11 +162,12 @@ crowd_lines(const struct shrink *shrink)
     if (!trace)
         return crowd;
     struct replay *replay = replay_open(trace, shrink->setup, NULL);
+    const uint64_t *count = &replay->machine->gauge[GAUGE_vma_count];
     for (guint event = 0; event < trace->events->len; event++) {
-        uint64_t before = vma_count(replay->machine);
+        uint64_t before = *count;
         guint line = (guint)trace_event_line(trace, event) - 1;
         replay_run(replay, event + 1, UINT64_MAX);
-        if (vma_count(replay->machine) >= before + CROWD_VMAS)
+        if (*count >= before + CROWD_VMAS)
             g_array_append_val(crowd, line);
     }
     replay_close(replay);
@@ -317,7 +307,7 @@ shrink_lines(GPtrArray *lines, const struct setup *setup,
         .result = result,
         .texts = g_string_chunk_new(4096),
     };
-    g_autoptr(GPtrArray) copies = g_ptr_array_new_with_free_func(g_free);
+    GPtrArray *copies = g_ptr_array_new();
 
     cut_behind(shrink.lines, result);
     drop_crowd(&shrink);
@@ -333,6 +323,5 @@ shrink_lines(GPtrArray *lines, const struct setup *setup,
     g_string_chunk_free(shrink.texts);
     g_free(shrink.kind);
     g_ptr_array_set_size(lines, 0);
-    for (guint i = 0; i < copies->len; i++)
-        g_ptr_array_add(lines, g_strdup(copies->pdata[i]));
+    g_ptr_array_extend_and_steal(lines, copies);
 }

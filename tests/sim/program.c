@@ -156,7 +156,7 @@ end_of(const char *text)
 {
     size_t length = strlen(text);
 
-    return text + length - MIN(length, 1000);
+    return text + length - MIN(length, 4000);
 }
 
 json_t *

@@ -24,10 +24,13 @@
  *      struct inner { int c; };   nameless, 8 bytes behind the start
  *      int bit : 3;               17 bytes and a bit behind it
  *  };
+ *  struct far {               5
+ *      int d;                     4 MiB behind the start
+ *  };
  */
-static const char names[] = "\0f\0inner\0c\0outer\0a\0bit";
+static const char names[] = "\0f\0inner\0c\0outer\0a\0bit\0far\0d";
 enum { NAME_F = 1, NAME_INNER = 3, NAME_C = 9, NAME_OUTER = 11 };
-enum { NAME_A = 17, NAME_BIT = 19 };
+enum { NAME_A = 17, NAME_BIT = 19, NAME_FAR = 23, NAME_D = 27 };
 
 static const uint32_t types[] = {
     0,          BTF_KIND_FUNC_PROTO << 24,
@@ -37,12 +40,15 @@ static const uint32_t types[] = {
     NAME_INNER, BTF_KIND_STRUCT << 24 | 1,
     4,          NAME_C,
     0,          0,  // 3
-    NAME_OUTER, BTF_KIND_STRUCT << 24 | 3,
+    NAME_OUTER, 1U << 31 | BTF_KIND_STRUCT << 24 | 3,
     20,         NAME_A,
     0,          0,  // 4
     0,          3,
     64,         NAME_BIT,
-    0,          137,
+    0,          3 << 24 | 137,
+    NAME_FAR,   BTF_KIND_STRUCT << 24 | 1,
+    1 << 22,    NAME_D,
+    0,          1 << 25,  // 5
 };
 
 static GByteArray *
@@ -88,6 +94,8 @@ START_TEST(members_are_found_also_in_nameless_structures)
     ck_assert_uint_eq(offset, 8);
     ck_assert(btf_member_offset(btf, "inner", "c", &offset));
     ck_assert_uint_eq(offset, 0);
+    ck_assert(btf_member_offset(btf, "far", "d", &offset));
+    ck_assert_uint_eq(offset, 1 << 22);
     ck_assert(!btf_member_offset(btf, "outer", "bit", &offset));
     ck_assert(!btf_member_offset(btf, "outer", "b", &offset));
     ck_assert(!btf_member_offset(btf, "f", "c", &offset));
@@ -107,6 +115,11 @@ START_TEST(types_that_are_cut_or_unknown_are_none)
     header->type_len -= 4;  // ends within a member
     ck_assert_ptr_null(open_bytes(bytes, bytes->len));
     header->type_len += 4;
+    header->hdr_len++;  // types that begin within a word
+    g_byte_array_append(bytes, (const guint8 *)"", 1);
+    ck_assert_ptr_null(open_bytes(bytes, bytes->len));
+    header = (void *)bytes->data;
+    header->hdr_len--;
     bytes->data[sizeof(*header) + 7] = 31;  // kind of the first type
     ck_assert_ptr_null(open_bytes(bytes, bytes->len));
     ck_assert_ptr_null(btf_open(in_folder("nothing")));
