@@ -14,6 +14,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -54,6 +55,23 @@ share_heap_if_limited(void)
 #endif
 }
 
+/* GLib ends the program with a dump where the host grants no memory, which is
+ * no mistake of it: the user hears what was asked for in vain. */
+static void
+end_without_memory(const char *domain, GLogLevelFlags level,
+                   const char *message, gpointer data)
+{
+    const char *place = strstr(message, ": ");
+
+    if (!(level & G_LOG_LEVEL_ERROR)) {
+        g_log_default_handler(domain, level, message, data);
+        return;
+    }
+    dprintf(STDERR_FILENO, "vmsim: out of memory: %s\n",
+            place ? place + strlen(": ") : message);
+    _exit(EXIT_FAILURE);
+}
+
 /* What is printed and not written by output_write(), such as help. */
 static bool
 is_printed(GError **error)
@@ -72,6 +90,7 @@ main(int argc, char **argv)
     (void)argc;
     keep_standard_places();
     g_set_printerr_handler(print_legibly);
+    g_log_set_default_handler(end_without_memory, NULL);
     share_heap_if_limited();
     if (command_run(argv, &error) && is_printed(&error))
         return EXIT_SUCCESS;

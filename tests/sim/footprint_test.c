@@ -167,6 +167,25 @@ START_TEST(a_trace_larger_than_memory_is_streamed)
 }
 END_TEST
 
+START_TEST(memory_that_the_host_does_not_grant_is_told_in_a_line)
+{
+    static const char *const commands[] = {"replay", "sweep"};
+    struct limits limits = {.address_bytes = 256 << 20};
+
+    write_file("t", "#vmtrace 1\n1 start\n"
+                    "1 mmap A 8G rw- anon,private\n1 w A 8G\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        struct outcome outcome =
+            run_vmsim_within(&limits, commands[i], "t", "--ram=16G", NULL);
+        const char *line = strstr(outcome.err, "vmsim: out of memory: ");
+        ck_assert_msg(outcome.status == 1 && line &&
+                          strchr(line, '\n') == line + strlen(line) - 1,
+                      "%s: %d, %s", commands[i], outcome.status, outcome.err);
+        outcome_clear(&outcome);
+    }
+}
+END_TEST
+
 /* A recording: touches of 64 MiB by two threads, with times and CPUs.  It goes
  * to the file as it is made: what this process has in memory its children have
  * at first. */
@@ -274,6 +293,8 @@ main(void)
         tcase_add_test(tcase, a_tiny_sweep_ends_within_100_ms);
         tcase_add_test(tcase, memory_does_not_grow_with_cells);
         tcase_add_test(tcase, a_trace_larger_than_memory_is_streamed);
+        tcase_add_test(tcase,
+                       memory_that_the_host_does_not_grant_is_told_in_a_line);
         tcase_add_test(tcase,
                        memory_does_not_grow_with_the_length_of_a_recording);
     }
