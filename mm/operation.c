@@ -24,6 +24,10 @@
 /* mprotect_fixup() populates since about 2.6.39 (recalled; 6.18 measured). */
 #define MPROTECT_POPULATES_VERSION 2006039
 
+/* do_mmap_pgoff() called remap_file_pages() for MAP_POPULATE, which takes none
+ * but shared mappings (2.6.20); from here on it populates itself (recalled). */
+#define MMAP_POPULATES_ITSELF_VERSION 2006023
+
 enum phase { PHASE_CALL, PHASE_TOUCH, PHASE_POPULATE, PHASE_DONE };
 
 static void
@@ -137,6 +141,17 @@ start_populate(struct operation *op, uint64_t start, uint64_t length,
 
 /* ---- calls ---- */
 
+static bool
+is_populated(const struct kernel *kernel, uint32_t flags)
+{
+    bool knows_populate =
+        kernel->version >= MMAP_POPULATES_ITSELF_VERSION ||
+        (KERNEL_HAS(kernel, REMAP_FILE_PAGES) && (flags & MM_SHARED));
+
+    return !(flags & MM_EXEC_IMAGE) &&
+           (flags & MM_LOCKED || (flags & MM_POPULATE && knows_populate));
+}
+
 static void
 do_mmap(struct operation *op)
 {
@@ -153,8 +168,7 @@ do_mmap(struct operation *op)
 
     op->is_syscall = !(call->flags & MM_EXEC_IMAGE);
     op->result = mm_mmap(op->task->mm, &args);
-    if (op->result >= 0 && (call->flags & (MM_POPULATE | MM_LOCKED)) &&
-        !(call->flags & MM_EXEC_IMAGE))
+    if (op->result >= 0 && is_populated(&op->machine->kernel, call->flags))
         start_populate(op, (uint64_t)op->result, call->length,
                        POPULATE_FOR_MMAP);
 }
@@ -303,9 +317,10 @@ do_remap_file_pages(struct operation *op)
     uint64_t start = page_floor(call->addr);
     uint64_t length = page_floor(call->length);
     const struct vma *vma = vma_find(op->task->mm, start);
+    bool is_known = KERNEL_HAS(&op->machine->kernel, REMAP_FILE_PAGES);
 
-    op->result = -EINVAL;
-    if (start + length <= start ||
+    op->result = is_known ? -EINVAL : -ENOSYS;
+    if (!is_known || start + length <= start ||
         call->pgoff + bytes_to_pages(length) < call->pgoff || !vma ||
         vma->start > start || !(vma->flags & VM_SHARED) ||
         !is_one_mapping(vma, start + length))

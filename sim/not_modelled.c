@@ -25,6 +25,9 @@ const struct not_modelled not_modelled[] = {
                                   "with fewer nodes"},
     {"vmacache", "from 3.15 to 6.0 each task had four cached VMAs; here the "
                  "address space has one, and more lookups are charged"},
+    {"nonlinear mappings", "before 4.0 remap_file_pages left a mapping whole; "
+                           "here it is cut, as by later kernels, so VMAs are "
+                           "more and searches longer"},
     {"NUMA placement", "all memory is local; remote accesses of a real "
                        "machine cost 15 to 40 % more"},
     {"memory cgroups", "no limit but the machine's RAM; a fault in a cgroup "

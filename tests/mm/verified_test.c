@@ -86,6 +86,41 @@ START_TEST(remap_file_pages_takes_one_mapping_and_populates_it)
 }
 END_TEST
 
+/* What mmap brings in of four pages. */
+static uint64_t
+populated(uint32_t version, uint32_t calls, uint32_t flags)
+{
+    uint64_t before = machine->counters.populate_fault_count;
+
+    machine->kernel.version = version;
+    machine->kernel.calls = calls;
+    map_at(0, 4, VM_READ | VM_WRITE, flags, NULL, 0);
+    return machine->counters.populate_fault_count - before;
+}
+
+START_TEST(mmap_populates_private_memory_since_2_6_23)
+{
+    ck_assert_uint_eq(populated(2006023, 0, MM_POPULATE), 4);
+    ck_assert_uint_eq(populated(2006022, UINT32_MAX, MM_POPULATE), 0);
+    ck_assert_uint_eq(populated(2006022, UINT32_MAX, MM_POPULATE | MM_SHARED),
+                      4);
+    ck_assert_uint_eq(populated(2004021, 0, MM_POPULATE | MM_SHARED), 0);
+    ck_assert_uint_eq(populated(2004021, 0, MM_LOCKED), 4);
+}
+END_TEST
+
+START_TEST(remap_file_pages_came_with_2_5_46)
+{
+    struct file *file = file_create(machine, PAGES(64), false, false);
+
+    map_at(0, 4, VM_READ, MM_SHARED, file, 0);
+    uint32_t map_count = task->mm->map_count;
+    machine->kernel.calls = 0;
+    ck_assert_int_eq(remap_pages(1, 2, 20), -ENOSYS);
+    ck_assert_uint_eq(task->mm->map_count, map_count);
+}
+END_TEST
+
 START_TEST(remap_file_pages_refuses_what_is_not_one_mapping_of_a_file)
 {
     struct file *file = file_create(machine, PAGES(64), false, false);
@@ -424,6 +459,8 @@ main(void)
 
     tcase_add_checked_fixture(rules, set_up, tear_down);
     tcase_add_test(rules, remap_file_pages_takes_one_mapping_and_populates_it);
+    tcase_add_test(rules, remap_file_pages_came_with_2_5_46);
+    tcase_add_test(rules, mmap_populates_private_memory_since_2_6_23);
     tcase_add_test(rules, advice_that_must_split_beyond_the_limit_says_eagain);
     tcase_add_test(rules,
                    remap_file_pages_refuses_what_is_not_one_mapping_of_a_file);
