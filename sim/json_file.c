@@ -25,11 +25,13 @@ json_file_load(struct json_file *file, const char *path, GError **error)
     }
     json_t *root = json_loadb(text, length, JSON_REJECT_DUPLICATES, &where);
     if (!root)
-        return sim_fail(error, SIM_ERROR_FAILED, "%s:%d:%d: %s", path,
+        return sim_fail(error, SIM_ERROR_FAILED,
+                        "%s:%d:%d: expected JSON, found broken JSON: %s", path,
                         where.line, MAX(where.column, 1), where.text);
     if (!json_is_object(root)) {
         json_decref(root);
-        return sim_fail(error, SIM_ERROR_FAILED, "%s:1:1: expected an object",
+        return sim_fail(error, SIM_ERROR_FAILED,
+                        "%s:1:1: expected an object, found something else",
                         path);
     }
     file->path = g_strdup(path);
