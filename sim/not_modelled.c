@@ -28,6 +28,9 @@ const struct not_modelled not_modelled[] = {
     {"nonlinear mappings", "before 4.0 remap_file_pages left a mapping whole; "
                            "here it is cut, as by later kernels, so VMAs are "
                            "more and searches longer"},
+    {"privileges", "setuid succeeds for everybody, as in a set-user-id "
+                   "program, and so does mmap of the lowest addresses; other "
+                   "users than root may really see EPERM"},
     {"NUMA placement", "all memory is local; remote accesses of a real "
                        "machine cost 15 to 40 % more"},
     {"memory cgroups", "no limit but the machine's RAM; a fault in a cgroup "

@@ -167,16 +167,17 @@ START_TEST(a_trace_larger_than_memory_is_streamed)
 }
 END_TEST
 
+/* The frames alone take 480 MiB. */
 START_TEST(memory_that_the_host_does_not_grant_is_told_in_a_line)
 {
     static const char *const commands[] = {"replay", "sweep"};
     struct limits limits = {.address_bytes = 256 << 20};
 
     write_file("t", "#vmtrace 1\n1 start\n"
-                    "1 mmap A 8G rw- anon,private\n1 w A 8G\n");
+                    "1 mmap A 60G rw- anon,private\n1 w A 60G\n");
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         struct outcome outcome =
-            run_vmsim_within(&limits, commands[i], "t", "--ram=16G", NULL);
+            run_vmsim_within(&limits, commands[i], "t", "--ram=64G", NULL);
         const char *line = strstr(outcome.err, "vmsim: out of memory: ");
         ck_assert_msg(outcome.status == 1 && line &&
                           strchr(line, '\n') == line + strlen(line) - 1,
