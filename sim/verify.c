@@ -116,17 +116,35 @@ map_image_part(struct verify *verify, struct worker *worker,
             place_special(verify, worker, op, is_placed));
 }
 
+/* What reaches them would end the worker, or differ because they are there. */
+static bool
+spares_own_pages(struct verify *verify, const struct worker *worker,
+                 struct host_range range)
+{
+    range.start = page_floor(range.start);
+    if (range.start >= range.end || !host_owns(worker, range.start, range.end))
+        return true;
+    return sim_fail(&verify->error, SIM_ERROR_FAILED,
+                    "event %" PRIu64 " reaches addresses where verify has code "
+                    "of its own (0x%" PRIx64 "): not carried out",
+                    verify->replay->next_event + 1, HOST_CODE_ADDR);
+}
+
 static bool
 do_syscall(struct verify *verify, struct worker *worker,
            const struct operation *op)
 {
     struct host_syscall call =
         host_syscall_of(op, file_of(verify, op->call->file));
+    struct host_range ranges[2];
     bool is_placed = false;
     int64_t result;
 
     if (call.number < 0)
         return true;
+    for (size_t i = host_syscall_ranges(&call, ranges); i-- > 0;)
+        if (!spares_own_pages(verify, worker, ranges[i]))
+            return false;
     if (op->call->kind == CALL_MMAP && (op->call->flags & MM_EXEC_IMAGE) &&
         !map_image_part(verify, worker, op, &is_placed))
         return false;
@@ -203,6 +221,17 @@ run_pages(const GArray *runs)
     return pages;
 }
 
+static struct host_range
+touched_range(uint64_t start, uint64_t stride, uint64_t count)
+{
+    uint64_t bytes;
+
+    if (__builtin_mul_overflow(stride, count, &bytes) ||
+        bytes > UINT64_MAX - start)
+        bytes = UINT64_MAX - start;
+    return (struct host_range){start, start + bytes};
+}
+
 static bool
 do_touch(struct verify *verify, struct worker *worker,
          const struct operation *op)
@@ -210,8 +239,11 @@ do_touch(struct verify *verify, struct worker *worker,
     const struct call *call = op->call;
     bool is_dense = call->stride == 0 || call->stride == PAGE_BYTES;
     uint64_t start = is_dense ? page_floor(call->addr) : call->addr;
+    uint64_t stride = is_dense ? PAGE_BYTES : call->stride;
     uint64_t count = run_pages(verify->observer.runs);
 
+    if (!spares_own_pages(verify, worker, touched_range(start, stride, count)))
+        return false;
     if (call->gup) {
         const uint64_t args[6] = {page_floor(call->addr), pages_to_bytes(count),
                                   call->access == TOUCH_WRITE
@@ -221,8 +253,7 @@ do_touch(struct verify *verify, struct worker *worker,
         return host_call(worker, SYS_madvise, args, &result, &verify->error);
     }
     g_array_set_size(verify->refusals, 0);
-    if (!host_touch(worker, host_access_of(call), start,
-                    is_dense ? PAGE_BYTES : call->stride, count,
+    if (!host_touch(worker, host_access_of(call), start, stride, count,
                     verify->refusals, &verify->error))
         return false;
     compare_refusals(verify, op, verify->observer.runs);

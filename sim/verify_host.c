@@ -104,12 +104,9 @@ run_from(struct worker *worker, struct user_regs_struct *registers, int *status,
 static bool
 expect_breakpoint(int status, GError **error)
 {
-    if (WSTOPSIG(status) == SIGTRAP)
-        return true;
-    return sim_fail(error, SIM_ERROR_FAILED,
-                    "a worker got signal %d: did the trace unmap its code, at "
-                    "0x%" PRIx64 "?",
-                    WSTOPSIG(status), HOST_CODE_ADDR);
+    return WSTOPSIG(status) == SIGTRAP ||
+           sim_fail(error, SIM_ERROR_FAILED, "a worker got signal %d",
+                    WSTOPSIG(status));
 }
 
 /* ---- calls ---- */
@@ -436,6 +433,19 @@ host_place_special(struct worker *worker, const char *name, uint64_t length,
         *is_placed = true;
     }
     return true;
+}
+
+bool
+host_owns(const struct worker *worker, uint64_t start, uint64_t end)
+{
+    bool owns = start < HOST_CODE_ADDR + PAGE_BYTES && HOST_CODE_ADDR < end;
+
+    for (size_t i = 0; i < HOST_SPECIAL_COUNT; i++) {
+        const struct host_special *special = &worker->specials[i];
+        owns |= special->address != 0 && special->address < end &&
+                start < special->address + special->bytes;
+    }
+    return owns;
 }
 
 static bool

@@ -101,6 +101,10 @@ bool host_place_special(struct worker *worker, const char *name,
                         uint64_t length, uint64_t address, bool *is_placed,
                         GError **error);
 
+/* Whether pages from `start` up to `end` are the worker's own, which no trace
+ * has: its code, and special mappings that are not in their places yet. */
+bool host_owns(const struct worker *worker, uint64_t start, uint64_t end);
+
 /* A system call; *result is what it returns, errors negative. */
 bool host_call(struct worker *worker, long number, const uint64_t args[6],
                int64_t *result, GError **error);

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#define LOWEST_HINT 0x10000  // vm.mmap_min_addr
+
 #ifndef MADV_DONTNEED_LOCKED
 #define MADV_DONTNEED_LOCKED 24
 #endif
@@ -166,4 +168,38 @@ host_syscall_of(const struct operation *op, int file_fd)
     default:
         return policy_syscall(op);
     }
+}
+
+static struct host_range
+range_of(uint64_t start, uint64_t length)
+{
+    return (struct host_range){start, start + MIN(length, UINT64_MAX - start)};
+}
+
+size_t
+host_syscall_ranges(const struct host_syscall *call,
+                    struct host_range ranges[2])
+{
+    const uint64_t *args = call->args;
+
+    switch (call->number) {
+    case SYS_brk:
+    case SYS_setresuid:
+        return 0;
+    case SYS_mmap:
+        if (args[3] & (MAP_FIXED | MAP_FIXED_NOREPLACE))
+            break;
+        /* A place that is too low becomes the lowest. */
+        ranges[0].start = args[0];
+        ranges[0].end = range_of(MAX(args[0], LOWEST_HINT), args[1]).end;
+        return args[0] > 0;  // else wherever there is room
+    case SYS_mremap:
+        ranges[1] = range_of(args[4], args[3] & MREMAP_FIXED ? args[2] : 0);
+        ranges[0] = range_of(args[0], MAX(args[1], args[2]));
+        return 2;
+    default:
+        break;
+    }
+    ranges[0] = range_of(args[0], args[1]);
+    return 1;
 }

@@ -103,6 +103,53 @@ START_TEST(a_small_trace_agrees_with_the_host)
 }
 END_TEST
 
+/* Nobody is told of a difference that the comparing itself makes. */
+START_TEST(what_reaches_the_code_of_a_worker_is_refused)
+{
+    static const char *const lines[] = {
+        "1 munmap 0x10000 4K",
+        "1 munmap 0x0 1G",
+        "1 munmap 0x1000 127T",
+        "1 mmap B 4K rw- anon,private at=0x1000",
+        "1 mmap B 8K rw- anon,private,fixed at=0xf000",
+        "1 mremap A 4K 4K maymove fixed at=0x10000",
+        "1 mremap 0x10000 4K 8K maymove as=B",
+        "1 r 0x10fff 1",
+        "1 r 0x0 128K",
+        "1 w 0x10000 4K kernel",
+    };
+    static const char *const spared[] = {
+        "1 mmap B 4K rw- anon,private,fixed at=0x11000",
+        "1 mmap B 4K rw- anon,private,fixed at=0xf000",
+        "1 r 0xf000 4K",
+        "1 mremap A 4K 4K maymove fixed at=0x11000",
+        "1 brk 1M",
+        "1 w 0xfffffffffffff000 64K stride=0xffffffffffffffff",
+    };
+
+    if (verify_obstacle())
+        return;
+    enter_folder();
+    for (size_t i = 0; i < G_N_ELEMENTS(lines) + G_N_ELEMENTS(spared); i++) {
+        bool is_refused = i < G_N_ELEMENTS(lines);
+        const char *line =
+            is_refused ? lines[i] : spared[i - G_N_ELEMENTS(lines)];
+        g_autofree char *text = g_strdup_printf(
+            "#vmtrace 1\n1 start\n1 mmap A 4K rw- anon,private\n%s\n", line);
+        write_file("t", text);
+        struct outcome outcome = run_vmsim("verify", "t", NULL);
+        ck_assert_msg(outcome.status == is_refused, "%s: %s", line,
+                      end_of(outcome.err));
+        ck_assert_msg(!is_refused ||
+                          strstr(outcome.err, "event 3 reaches addresses "
+                                              "where verify has code"),
+                      "%s: %s", line, end_of(outcome.err));
+        outcome_clear(&outcome);
+    }
+    leave_folder();
+}
+END_TEST
+
 START_TEST(verify_wants_one_trace_or_a_count)
 {
     enter_folder();
@@ -132,6 +179,7 @@ main(void)
                    random_programs_are_traces_and_depend_on_their_seed_alone);
     tcase_add_test(host, two_thousand_random_operations_agree_with_the_host);
     tcase_add_test(host, a_small_trace_agrees_with_the_host);
+    tcase_add_test(host, what_reaches_the_code_of_a_worker_is_refused);
     tcase_add_test(host, verify_wants_one_trace_or_a_count);
     suite_add_tcase(suite, host);
     return run_suite(suite);
