@@ -95,14 +95,22 @@ growth_ns(const struct growth *growth, uint32_t count,
 }
 
 double
-growth_median_ns(const struct growth *growth, uint32_t count,
-                 struct host_memory *memory)
+growth_measure(const struct growth *growth, uint32_t largest,
+               unsigned doublings, struct host_memory *memory,
+               double *median_ns)
 {
-    double ns[MEASURE_ROUNDS];
+    double ns[GROWTH_DOUBLINGS_MAX + 1][MEASURE_ROUNDS];
+    double round_ns[GROWTH_DOUBLINGS_MAX + 1], slopes[MEASURE_ROUNDS];
 
-    for (unsigned i = 0; i < MEASURE_ROUNDS; i++)
-        ns[i] = growth_ns(growth, count, memory);
-    return measure_median(ns);
+    for (unsigned round = 0; round < MEASURE_ROUNDS; round++) {
+        for (unsigned i = 0; i <= doublings; i++)
+            ns[i][round] = round_ns[i] =
+                growth_ns(growth, largest >> (doublings - i), memory);
+        slopes[round] = growth_slope(&round_ns[doublings - GROWTH_DOUBLINGS]);
+    }
+    for (unsigned i = 0; i <= doublings; i++)
+        median_ns[i] = measure_median(ns[i]);
+    return measure_median(slopes);
 }
 
 double

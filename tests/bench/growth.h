@@ -22,12 +22,16 @@ struct growth {
 #define GROWTH_COUNT 5
 extern const struct growth growths[GROWTH_COUNT];
 
-/* CPU time of all of `count`, from the making of the machine to its end: the
- * median of some rounds. */
-double growth_median_ns(const struct growth *growth, uint32_t count,
-                        struct host_memory *memory);
+#define GROWTH_DOUBLINGS     3  // that the slope is taken over: the last ones
+#define GROWTH_DOUBLINGS_MAX 7
 
-#define GROWTH_DOUBLINGS 3
+/* CPU time of all of `count`, from the making of the machine to its end, for
+ * `doublings` + 1 sizes up to `largest`: each the median of some rounds.  A
+ * round takes every size once, so that what slows the host down for a while
+ * slows them all.  Returns the median of the rounds' slopes. */
+double growth_measure(const struct growth *growth, uint32_t largest,
+                      unsigned doublings, struct host_memory *memory,
+                      double *median_ns);
 
 /* Of a line by least squares through the times of GROWTH_DOUBLINGS + 1 sizes on
  * log-log paper, each twice the one before.  1.00: twice as many take twice as

@@ -14,18 +14,18 @@
 
 #include <stdio.h>
 
-#define DOUBLINGS 7
-
 static void
 report(const struct measure *measure, const struct growth *growth)
 {
     struct host_memory *memory = host_memory_create();
-    double total_ns[DOUBLINGS + 1], limit_ns = pages_limit_fault_ns();
+    double total_ns[GROWTH_DOUBLINGS_MAX + 1];
+    double limit_ns = pages_limit_fault_ns();
+    double slope = growth_measure(growth, growth->largest, GROWTH_DOUBLINGS_MAX,
+                                  memory, total_ns);
 
-    for (unsigned i = 0; i <= DOUBLINGS; i++) {
-        uint32_t count = growth->largest >> (DOUBLINGS - i);
+    for (unsigned i = 0; i <= GROWTH_DOUBLINGS_MAX; i++) {
+        uint32_t count = growth->largest >> (GROWTH_DOUBLINGS_MAX - i);
 
-        total_ns[i] = growth_median_ns(growth, count, memory);
         measure_print(measure,
                       &(struct measure_result){.name = growth->name,
                                                .unit = growth->unit,
@@ -33,7 +33,6 @@ report(const struct measure *measure, const struct growth *growth)
                                                .ns = total_ns[i] / count,
                                                .limit_ns = limit_ns});
     }
-    double slope = growth_slope(&total_ns[DOUBLINGS - GROWTH_DOUBLINGS]);
     if (measure->is_json)
         printf("{\"name\":\"%s\",\"slope\":%.3f}\n", growth->name, slope);
     else

@@ -22,28 +22,18 @@
 #define SLOPE_DISTURBED 1.20
 #define RATIO_MOST      1.5
 
-static double
-slope_of(const struct growth *growth, struct host_memory *memory)
-{
-    double ns[GROWTH_DOUBLINGS + 1];
-
-    for (unsigned i = 0; i <= GROWTH_DOUBLINGS; i++)
-        ns[i] = growth_median_ns(
-            growth, growth->tested >> (GROWTH_DOUBLINGS - i), memory);
-    return growth_slope(ns);
-}
-
 /* The least of some attempts, or the first that is good enough; *most is what
  * it may be. */
 static double
 least_slope(const struct growth *growth, double *most)
 {
     struct host_memory *memory = host_memory_create();
-    double least = INFINITY;
+    double least = INFINITY, ns[GROWTH_DOUBLINGS + 1];
 
     *most = SLOPE_DISTURBED;
     for (int i = 0; i < ATTEMPTS && least > SLOPE_MOST; i++) {
-        least = fmin(least, slope_of(growth, memory));
+        least = fmin(least, growth_measure(growth, growth->tested,
+                                           GROWTH_DOUBLINGS, memory, ns));
         if (!runs_is_host_busy())
             *most = SLOPE_MOST;
     }
