@@ -48,38 +48,60 @@ ascend(struct walk *walk)
     return true;
 }
 
-/* Free bytes of an entry, or the largest gap below it. */
-static uint64_t
-entry_gap(const struct walk *walk, uint64_t first, uint64_t last)
+/* ---- upwards ---- */
+
+/* The first entry from `slot` on that has room, or the node's count. */
+static unsigned
+roomy_slot_above(const struct maple_node *node, unsigned slot, uint64_t length)
 {
-    if (!walk->node->is_leaf)
-        return walk->node->gap[walk->slot];
-    return walk->node->vma[walk->slot] ? 0 : last - first + 1;
+    if (node->is_leaf) {
+        for (uint64_t free = (uint64_t)node->free_slots >> slot << slot; free;
+             free &= free - 1) {
+            slot = (unsigned)__builtin_ctzll(free);
+            if (maple_entry_bytes(node, slot) >= length)
+                return slot;
+        }
+        return node->count;
+    }
+    while (slot < node->count && node->gap[slot] < length)
+        slot++;
+    return slot;
 }
 
-/* The next entry of the node, from walk.slot on, that may have room; false: it
- * has none.  *is_over: neither have the nodes beyond. */
+/* Is there as much room between the limits as well?  They are not the concern
+ * of an inner node, but where it ends below the first. */
+static bool
+is_within_limits(const struct walk *walk, unsigned slot)
+{
+    uint64_t first = maple_entry_first(walk->node, slot);
+    uint64_t last = walk->node->last[slot];
+
+    if (last < walk->first)
+        return false;
+    if (!walk->node->is_leaf)
+        return true;
+    first = MAX(first, walk->first);
+    last = MIN(last, walk->last);
+    return last - first + 1 >= walk->length;
+}
+
+/* Go to the next entry of the node, from walk.slot on, that may have room;
+ * false: it has none.  *is_over: neither have the nodes beyond. */
 static bool
 next_in_node(struct walk *walk, bool *is_over)
 {
     const struct maple_node *node = walk->node;
 
-    for (; walk->slot < node->count; walk->slot++) {
-        uint64_t first = maple_entry_first(node, walk->slot);
-        uint64_t last = node->last[walk->slot];
-
-        if (node->is_leaf) {
-            first = MAX(first, walk->first);
-            last = MIN(last, walk->last);
-        }
-        if (node->last[walk->slot] >= walk->first &&
-            entry_gap(walk, first, last) >= walk->length)
-            return true;
-        *is_over = node->last[walk->slot] >= walk->last;
-        if (*is_over)
+    for (unsigned slot = walk->slot;; slot++) {
+        slot = roomy_slot_above(node, slot, walk->length);
+        *is_over = slot > walk->slot && node->last[slot - 1] >= walk->last;
+        if (*is_over || slot == node->count)
             return false;
+        if (is_within_limits(walk, slot)) {
+            walk->slot = slot;
+            return true;
+        }
     }
-    return false;
 }
 
 /* Stop at the leaf's entry that has the lowest gap; false: no room. */
@@ -104,17 +126,25 @@ find_lowest(struct walk *walk)
     }
 }
 
-/* The last entry, from `slot` down, that has room, or else the first one. */
-static unsigned
-roomy_slot_below(const struct maple_node *node, unsigned slot, uint64_t length)
+/* ---- downwards ---- */
+
+/* The last entry from `slot` down that has room, or -1. */
+static int
+roomy_slot_below(const struct maple_node *node, int slot, uint64_t length)
 {
-    if (!node->is_leaf)
-        while (slot > 0 && node->gap[slot] < length)
-            slot--;
-    else
-        while (slot > 0 && (node->vma[slot] ||
-                            node->last[slot] - node->last[slot - 1] < length))
-            slot--;
+    if (slot < 0)
+        return slot;
+    if (node->is_leaf) {
+        for (uint32_t free = node->free_slots << (31 - slot) >> (31 - slot);
+             free; free &= ~(1u << slot)) {
+            slot = 31 - __builtin_clz(free);
+            if (maple_entry_bytes(node, (unsigned)slot) >= length)
+                return slot;
+        }
+        return -1;
+    }
+    while (slot >= 0 && node->gap[slot] < length)
+        slot--;
     return slot;
 }
 
@@ -126,22 +156,20 @@ prev_in_node(struct walk *walk, bool *is_over)
 
     while (walk->last < maple_entry_first(node, walk->slot))
         walk->slot--;
-    for (;; walk->slot--) {
-        walk->slot = roomy_slot_below(node, walk->slot, walk->length);
+    for (int slot = (int)walk->slot;; slot--) {
+        slot = roomy_slot_below(node, slot, walk->length);
 
-        uint64_t first = maple_entry_first(node, walk->slot);
-        uint64_t last = node->last[walk->slot];
+        uint64_t last = node->last[MAX(slot, 0)];
 
         *is_over = last < walk->first;
-        if (*is_over)
+        if (*is_over || slot < 0)
             return false;
-        if (entry_gap(walk, first, last) >= walk->length &&
-            walk->last - first + 1 >= walk->length) {
+        walk->slot = (unsigned)slot;
+        if (walk->last - maple_entry_first(node, walk->slot) + 1 >=
+            walk->length) {
             *is_over = last - walk->first + 1 < walk->length;
             return !*is_over;
         }
-        if (walk->slot == 0)
-            return false;
     }
 }
 
@@ -165,6 +193,8 @@ find_highest(struct walk *walk)
         walk->slot--;
     }
 }
+
+/* ---- what lies beside the gap ---- */
 
 /* The VMA above the gap found, or NULL. */
 static const struct vma *

@@ -105,6 +105,18 @@ pile_edit(struct maple_pile *pile, const struct edit *edit)
     pile_add_entries(pile, edit->right, edit->to, edit->right->count);
 }
 
+/* Which slots of the leaf are free after the edit. */
+static uint32_t
+edited_free_slots(const struct edit *edit, unsigned at, unsigned new_count)
+{
+    uint64_t free = edit->left->free_slots;
+    unsigned rest = edit->left->count - edit->to;
+    uint64_t below = free & ((UINT64_C(1) << at) - 1);
+    uint64_t above = free >> edit->to << (new_count - rest);
+
+    return (uint32_t)(below | (uint64_t)!edit->vma << at | above);
+}
+
 static void
 edit_in_place(const struct edit *edit, unsigned new_count)
 {
@@ -126,6 +138,7 @@ edit_in_place(const struct edit *edit, unsigned new_count)
     }
     leaf->last[at] = edit->last;
     leaf->vma[at] = edit->vma;
+    leaf->free_slots = edited_free_slots(edit, at, new_count);
     leaf->count = (uint8_t)new_count;
     maple_update_gaps(leaf);
 }
@@ -158,11 +171,13 @@ store_in_leaf(struct mm *mm, const struct edit *edit)
 
     if (edit->to == edit->from + 1 && !keeps &&
         edit->last == leaf->last[edit->from]) {
-        bool was_free = !leaf->vma[edit->from];
+        uint32_t free_slots = edited_free_slots(edit, edit->from, new_count);
 
         leaf->vma[edit->from] = edit->vma;  // an entry as it is
-        if (was_free != !edit->vma)
+        if (leaf->free_slots != free_slots) {
+            leaf->free_slots = free_slots;
             maple_update_gaps(leaf);
+        }
     } else if (new_count <= maple_small_count(&mm->maple, true) &&
                leaf->parent) {
         pile_edit(&pile, edit);
@@ -279,6 +294,7 @@ validate_leaf(const struct maple *maple, const struct maple_node *leaf,
 
         mm_invariant(B1, leaf->last[i] >= first);
         mm_invariant(B2, vma || expected->may_be_free);
+        mm_invariant(B2, (leaf->free_slots >> i & 1) == !vma);
         expected->may_be_free = vma;
         if (!vma)
             continue;
@@ -286,6 +302,7 @@ validate_leaf(const struct maple *maple, const struct maple_node *leaf,
                              vma->end - 1 == leaf->last[i]);
         expected->vma = vma->next;
     }
+    mm_invariant(B2, leaf->count == 32 || !(leaf->free_slots >> leaf->count));
     mm_invariant(B2,
                  leaf->vma[leaf->count - 1] || maple_last(leaf) == maple->max);
 }

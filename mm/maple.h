@@ -16,7 +16,8 @@
  *   B1  The nodes of a level cover the address space; entries are in order, an
  *       inner node's are the ranges of its children.
  *   B2  The entries of the leaves are the VMAs and the free ranges between
- *       them, no two free ranges in a row; no leaf but the last ends with one.
+ *       them, no two free ranges in a row; no leaf but the last ends with one;
+ *       free_slots says which are free.
  *   B3  Leaves lie at the same depth, the height; no node has more entries than
  *       it has slots; children know their parent and place.
  *   B4  An inner node's gaps are the largest free ranges of its children.
@@ -41,6 +42,7 @@ struct maple_node {
     uint8_t slot;               // its place in the parent
     uint8_t count;              // entries
     bool is_leaf;
+    uint32_t free_slots;                 // of a leaf: bit i: entry i is free
     uint64_t last[MAPLE_LEAF_SLOT_MAX];  // of each entry's range, inclusive
     union {
         struct vma *vma[MAPLE_LEAF_SLOT_MAX];  // NULL: free
@@ -76,6 +78,13 @@ maple_entry_first(const struct maple_node *node, unsigned slot)
 
 /* Does no axis of the machine want to know anything that it cannot tell? */
 bool maple_is_enough(const struct machine *machine);
+/* How much of the address space it covers. */
+static inline uint64_t
+maple_entry_bytes(const struct maple_node *node, unsigned slot)
+{
+    return node->last[slot] - maple_entry_first(node, slot) + 1;
+}
+
 /* Keep a tree, empty as yet, where the machine's policy wants one. */
 void maple_init(struct mm *mm);
 /* Give all nodes back and keep no tree any longer. */

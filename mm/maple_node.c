@@ -120,20 +120,26 @@ maple_finish(struct mm *mm)
     mm->maple = (struct maple){0};
 }
 
-/* No branches in either loop: where the free ranges lie cannot be foretold. */
+static uint64_t
+largest_free_range(const struct maple_node *leaf)
+{
+    uint64_t largest = 0;
+
+    for (uint32_t free = leaf->free_slots; free; free &= free - 1)
+        largest = MAX(largest,
+                      maple_entry_bytes(leaf, (unsigned)__builtin_ctz(free)));
+    return largest;
+}
+
 uint64_t
 maple_largest_gap(const struct maple_node *node)
 {
-    uint64_t largest = 0, first = node->first;
+    uint64_t largest = 0;
 
-    for (unsigned i = 0; !node->is_leaf && i < node->count; i++)
+    if (node->is_leaf)
+        return largest_free_range(node);
+    for (unsigned i = 0; i < node->count; i++)
         largest = MAX(largest, node->gap[i]);
-    for (unsigned i = 0; node->is_leaf && i < node->count; i++) {
-        uint64_t gap = node->vma[i] ? 0 : node->last[i] - first + 1;
-
-        largest = MAX(largest, gap);
-        first = node->last[i] + 1;
-    }
     return largest;
 }
 
@@ -203,10 +209,12 @@ maple_fill(struct maple_node *node, uint64_t first,
 {
     node->first = first;
     node->count = (uint8_t)(to - from);
+    node->free_slots = 0;
     for (unsigned i = 0; i < node->count; i++) {
         node->last[i] = pile->last[from + i];
         if (node->is_leaf) {
             node->vma[i] = pile->what[from + i];
+            node->free_slots |= (uint32_t)!node->vma[i] << i;
             continue;
         }
         node->child[i] = pile->what[from + i];
