@@ -220,6 +220,34 @@ look_below(struct walk *walk)
     walk->arrival_count += depth;
 }
 
+/* Go at once to the leaf where the last search ended, if it was the same one:
+ * nothing has changed above that place, and there is still room in the leaf. */
+static bool
+follow_trail(const struct mm *mm, struct walk *walk)
+{
+    const struct maple_trail *trail = &mm->machine->maple_trail;
+
+    if (trail->mm != mm || trail->length != walk->length ||
+        trail->high != walk->last + 1 ||
+        roomy_slot_below(trail->leaf, trail->leaf->count - 1, walk->length) < 0)
+        return false;
+    walk->node = trail->leaf;
+    walk->arrival_count = trail->arrival_count;
+    return true;
+}
+
+static void
+leave_trail(const struct mm *mm, const struct walk *walk, uint64_t high)
+{
+    mm->machine->maple_trail = (struct maple_trail){
+        .mm = mm,
+        .leaf = walk->node,
+        .length = walk->length,
+        .high = high,
+        .arrival_count = walk->arrival_count,
+    };
+}
+
 /* Look for a range in [low, high); false: there is none. */
 static bool
 find(const struct mm *mm, uint64_t low, uint64_t high, struct walk *walk,
@@ -232,10 +260,15 @@ find(const struct mm *mm, uint64_t low, uint64_t high, struct walk *walk,
     walk->node = mm->maple.root;
     if (!walk->node)
         return true;
+    bool is_first = walk->arrival_count == 0;
+
+    if (!(from_top && is_first && follow_trail(mm, walk)))
+        walk->arrival_count++;
     walk->slot = from_top ? walk->node->count - 1u : 0;
-    walk->arrival_count++;
     if (!find_in_tree(walk))
         return false;
+    if (from_top && is_first)
+        leave_trail(mm, walk, high);
     walk->first = MAX(walk->first, maple_entry_first(walk->node, walk->slot));
     walk->last = MIN(walk->last, walk->node->last[walk->slot]);
     return true;

@@ -8,6 +8,7 @@
 #include "mm/check.h"
 #include "mm/counters.h"
 #include "mm/kernel.h"
+#include "mm/maple.h"
 #include "mm/merge.h"
 #include "mm/page.h"
 #include "mm/policy.h"
@@ -22,7 +23,6 @@ struct file;
 struct task;
 struct leaf;
 struct pieces;
-struct maple_node;
 struct anon_family;
 struct operation;
 
@@ -92,6 +92,7 @@ struct machine {
     struct slab_cache slabs[SLAB_KIND_COUNT];
     struct maple_node *maple_spare;  // linked by maple_node.parent
     uint32_t maple_spare_count;
+    struct maple_trail maple_trail;
     struct lru lru[LRU_LIST_COUNT];
     struct lru_batch *lru_batches;      // one per CPU
     struct mlock_batch *mlock_batches;  // the same

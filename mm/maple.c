@@ -160,7 +160,8 @@ join_with_sibling(struct mm *mm, struct maple_pile *pile,
     }
 }
 
-static void
+/* false: nodes were joined or split. */
+static bool
 store_in_leaf(struct mm *mm, const struct edit *edit)
 {
     struct maple_node *leaf = edit->left;
@@ -182,12 +183,15 @@ store_in_leaf(struct mm *mm, const struct edit *edit)
                leaf->parent) {
         pile_edit(&pile, edit);
         join_with_sibling(mm, &pile, leaf);
+        return false;
     } else if (new_count > mm->maple.leaf_slots) {
         pile_edit(&pile, edit);
         maple_split(mm, leaf, &pile);
+        return false;
     } else {
         edit_in_place(edit, new_count);
     }
+    return true;
 }
 
 /* The first range of all. */
@@ -232,6 +236,8 @@ maple_store(struct mm *mm, uint64_t first, uint64_t last, struct vma *vma)
                   : edit.right->count;
     if (!vma)
         widen_free(&edit);
+    bool is_in_place = false;
+
     if (edit.first == 0 && edit.last == maple->max) {
         maple_release_subtree(mm, maple->root);
         maple_set_root(mm, NULL, 0);
@@ -241,8 +247,10 @@ maple_store(struct mm *mm, uint64_t first, uint64_t last, struct vma *vma)
         pile_edit(&pile, &edit);
         maple_join(mm, &pile, edit.left, edit.right);
     } else {
-        store_in_leaf(mm, &edit);
+        is_in_place = store_in_leaf(mm, &edit);
     }
+    if (!is_in_place || edit.left != mm->machine->maple_trail.leaf)
+        mm->machine->maple_trail.mm = NULL;
 }
 
 /* ---- fork ---- */

@@ -63,6 +63,15 @@ struct maple {
     uint8_t inner_slots;
 };
 
+/* Where the last search from the top ended, and how it got there.  The way is
+ * the same for the next one of the same length until another leaf changes. */
+struct maple_trail {
+    const struct mm *mm;  // NULL: none, or lost
+    const struct maple_node *leaf;
+    uint64_t length, high;   // what was looked for: bytes, below which address
+    uint64_t arrival_count;  // at nodes, up to the leaf
+};
+
 static inline bool
 maple_is_kept(const struct maple *maple)
 {

@@ -117,6 +117,8 @@ maple_finish(struct mm *mm)
 {
     if (mm->maple.root)
         maple_release_subtree(mm, mm->maple.root);
+    if (mm->machine->maple_trail.mm == mm)
+        mm->machine->maple_trail.mm = NULL;
     mm->maple = (struct maple){0};
 }
 

@@ -638,6 +638,52 @@ START_TEST(top_down_falls_back_to_what_lies_above_mmap_base)
 }
 END_TEST
 
+/* Search, and once more with the trail of the searches before lost. */
+static uint64_t
+search_with_and_without_trail(struct bare_mm *bare, uint64_t length)
+{
+    const uint64_t *steps = &bare->machine->counters.gap_probe_count;
+    struct maple_trail *trail = &bare->machine->maple_trail, followed;
+    uint64_t start = *steps, addr = search(bare, length), taken;
+
+    taken = *steps - start;
+    followed = *trail;
+    trail->mm = NULL;
+    start = *steps;
+    ck_assert_uint_eq(search(bare, length), addr);
+    ck_assert_uint_eq(*steps - start, taken);
+    ck_assert_ptr_eq(trail->leaf, followed.leaf);
+    ck_assert_uint_eq(trail->arrival_count, followed.arrival_count);
+    return addr;
+}
+
+/* Index: architecture, whose nodes are larger or smaller. */
+START_TEST(a_search_in_the_maple_tree_counts_the_steps_that_its_trail_saves)
+{
+    struct bare_mm bare =
+        gap_mm(_i ? &arch_i386 : &arch_x86_64, &gap_maple, true);
+    const struct maple_trail *trail = &bare.machine->maple_trail;
+    uint32_t followed_count = 0;
+    uint64_t seed = 1;
+
+    for (unsigned step = 0; step < 20000; step++) {
+        uint64_t length = (1 + test_random_below(&seed, 3) / 2) * PAGE_BYTES;
+        uint64_t used = bare.mm->mmap_base - (step ? bare.mm->first->start : 0);
+        uint64_t addr;
+
+        if (step && test_random_below(&seed, 8) == 0) {
+            addr = bare.mm->first->start + test_random_below(&seed, used);
+            bare_mm_unmap(&bare, vma_find_quiet(bare.mm, addr));
+        }
+        followed_count += trail->mm && trail->length == length;
+        addr = search_with_and_without_trail(&bare, length);
+        bare_mm_map(&bare, addr, addr + length);
+    }
+    ck_assert_uint_gt(followed_count, 1000);
+    bare_mm_destroy(&bare);
+}
+END_TEST
+
 /* Index: policy, then layout. */
 START_TEST(nothing_is_placed_in_the_room_below_a_stack)
 {
@@ -810,6 +856,9 @@ gap_suite(void)
                    vmas_in_the_room_below_a_stack_leave_gaps_to_rb_gap_alone);
     tcase_add_test(forms, fork_and_exec_reset_the_caches);
     tcase_add_test(forms, hole_size_remembers_a_skipped_hole_on_i386_alone);
+    tcase_add_loop_test(
+        forms, a_search_in_the_maple_tree_counts_the_steps_that_its_trail_saves,
+        0, 2);
     tcase_set_timeout(forms, 300);
     suite_add_tcase(suite, forms);
 
