@@ -169,6 +169,15 @@ find_head(struct trace_text *text, void *data)
     return false;
 }
 
+static bool
+fail_file(const char *path, const char *expected, uint64_t pid, GError **error)
+{
+    g_set_error(error, TRACE_ERROR, TRACE_ERROR_ORDER,
+                "%s:1:1: expected %s, found process %" PRIu64, path, expected,
+                pid);
+    return false;
+}
+
 /* Finds the process that no other of the recording has made. */
 static bool
 find_files(struct lackey *lackey, GPtrArray *paths, uint32_t *first,
@@ -186,9 +195,11 @@ find_files(struct lackey *lackey, GPtrArray *paths, uint32_t *first,
             g_propagate_error(error, failure);
             return false;
         }
-        g_hash_table_insert(lackey->paths,
-                            GUINT_TO_POINTER((guint)heads[i].pid),
-                            paths->pdata[i]);
+        if (!g_hash_table_insert(lackey->paths,
+                                 GUINT_TO_POINTER((guint)heads[i].pid),
+                                 paths->pdata[i]))
+            return fail_file(paths->pdata[i], "one file of each process",
+                             heads[i].pid, error);
     }
     for (guint i = 0; i < paths->len; i++) {
         gpointer parent = GUINT_TO_POINTER((guint)heads[i].parent);
@@ -202,6 +213,22 @@ find_files(struct lackey *lackey, GPtrArray *paths, uint32_t *first,
                 "found none",
                 (const char *)paths->pdata[0]);
     return false;
+}
+
+/* Whatever is given is a part of the recording. */
+static bool
+check_all_read(const struct lackey *lackey, GError **error)
+{
+    GHashTableIter iter;
+    gpointer pid, path;
+    uint32_t lowest = UINT32_MAX;
+    g_hash_table_iter_init(&iter, lackey->paths);
+    while (g_hash_table_iter_next(&iter, &pid, NULL))
+        if (!g_hash_table_contains(lackey->is_read, pid))
+            lowest = MIN(lowest, GPOINTER_TO_UINT(pid));
+    path = g_hash_table_lookup(lackey->paths, GUINT_TO_POINTER(lowest));
+    return !path ||
+           fail_file(path, "a process that another file makes", lowest, error);
 }
 
 static bool
@@ -221,7 +248,7 @@ read_all(struct lackey *lackey, uint32_t pid, GError **error)
                 import->options->default_uid);
     bool ok = lackey_read_process(lackey, &process, error);
     import_flush(import);
-    return ok;
+    return ok && check_all_read(lackey, error);
 }
 
 bool

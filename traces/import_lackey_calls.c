@@ -5,6 +5,7 @@
  */
 #include "traces/import_lackey.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "traces/import_perf_calls.h"
@@ -140,14 +141,27 @@ lackey_find_result(const char *line, uint64_t *result)
     return true;
 }
 
+/* A signal came while the thread waited; valgrind then says no more of the
+ * call. */
+static void
+interrupt_call(struct lackey_process *process)
+{
+    struct lackey_thread *thread = process->current;
+    struct import *import = &process->lackey->import;
+    import_flush(import);
+    import_line(import,
+                "# task %u: call %" PRIu64 ", whose result is not recorded",
+                thread->task.id, thread->call.number);
+    thread->call.is_open = false;
+}
+
 static bool
 begin_call(struct lackey_process *process, uint64_t number)
 {
     struct lackey_call *call = &process->current->call;
     uint64_t result;
     if (call->is_open)
-        return lackey_fail(process, process->text->at,
-                           "the end of this thread's last call");
+        interrupt_call(process);
     call->number = number;
     process->text->at += strcspn(process->text->at, "(\n");
     take_arguments(process, call);

@@ -140,6 +140,44 @@ START_TEST(a_call_says_which_thread_runs)
 }
 END_TEST
 
+/* The result of what a signal interrupted is nowhere. */
+START_TEST(a_call_may_be_interrupted_by_a_signal)
+{
+    assert_imports(
+        HEAD("7", "1") FIRST
+        "SYSCALL[7,1](61) sys_wait4 ( 4294967295, 0x0, 0, 0x0 ) --> [async] "
+        "... \n"
+        " S 00402000,8\n"
+        "SYSCALL[7,1](15) sys_rt_sigreturn ( ) --> [pre-success] "
+        "NoWriteResult \n"
+        " S 00402000,8\n" DIES("7"),
+        NULL,
+        START_LINES "1 w unknown+8K 4K\n"
+                    "# task 1: call 61, whose result is not recorded\n"
+                    "1 exit-group\n");
+}
+END_TEST
+
+START_TEST(every_file_is_of_a_process_of_its_own)
+{
+    static const char *const others[][2] = {
+        {HEAD("7", "1") FIRST DIES("7"),
+         "1.txt:1:1: expected one file of each process, found process 7"},
+        {HEAD("9", "2") FIRST DIES("9"),
+         "1.txt:1:1: expected a process that another file makes, found process "
+         "9"},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(others); i++) {
+        const char *texts[] = {HEAD("7", "1") FIRST DIES("7"), others[i][0],
+                               NULL};
+        g_autofree char *found = NULL;
+        ck_assert_ptr_null(import_texts(folder, import_lackey, texts, &found));
+        ck_assert_str_eq(found, others[i][1]);
+    }
+}
+END_TEST
+
 static const struct {
     const char *recording, *message;
 } refused[] = {
@@ -185,6 +223,8 @@ main(void)
     tcase_add_test(tests, what_the_kernel_reads_and_writes_is_added);
     tcase_add_test(tests, a_child_lives_where_its_parent_forks);
     tcase_add_test(tests, a_call_says_which_thread_runs);
+    tcase_add_test(tests, a_call_may_be_interrupted_by_a_signal);
+    tcase_add_test(tests, every_file_is_of_a_process_of_its_own);
     tcase_add_loop_test(
         tests, what_is_cut_off_or_interleaved_is_an_error_with_its_line, 0,
         G_N_ELEMENTS(refused));
