@@ -183,12 +183,13 @@ apply_to_tasks(struct trace_reader *reader, struct trace_draft *draft)
         trace_tasks_exit_group(draft->task);
 }
 
-/* The name that an mremap without `as=` binds: A of `A` and `A+0`. */
+/* The name that an mremap without `as=` may bind: A of `A`, of `A+0`, and of
+ * `A-OFF`, which is A's base if that is how long A is in the run. */
 static uint32_t
 find_moved_name(const struct trace_reader *reader,
                 const struct trace_address *address)
 {
-    if (address->offset != 0 || address->from_end)
+    if (address->offset != 0 && !address->from_end)
         return TRACE_NONE;
     return g_array_index(reader->trace->bindings, struct trace_binding,
                          address->binding)

@@ -89,6 +89,36 @@ START_TEST(mremap_rebinds_its_name_or_binds_another)
 }
 END_TEST
 
+/* Blocked from growing, A must move. */
+START_TEST(mremap_rebinds_the_name_whose_base_its_range_begins_at)
+{
+    static const struct {
+        const char *range;
+        int refused;
+    } cases[] = {{"A 64K", 0},
+                 {"A+0 64K", 0},
+                 {"A-64K 64K", 0},
+                 {"A+4K 60K", 2},
+                 {"A-60K 60K", 2}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autofree char *text = g_strconcat("#vmtrace 1\n"
+                                            "1 start\n"
+                                            "1 mmap W 4K r-- anon,private\n"
+                                            "1 mmap A 64K rw- anon,private\n"
+                                            "1 mremap ",
+                                            cases[i].range,
+                                            " 128K maymove\n"
+                                            "1 w A 4K\n"
+                                            "1 w A+120K 8K\n",
+                                            NULL);
+        json_t *result = replay_text(text);
+        ck_assert_int_eq(counter(result, "fault_segv_count"), cases[i].refused);
+        json_decref(result);
+    }
+}
+END_TEST
+
 START_TEST(a_name_that_was_never_bound_skips_its_events)
 {
     json_t *result = replay_text("#vmtrace 1\n"
@@ -780,6 +810,8 @@ main(void)
     tcase_add_test(tcase, touches_of_a_region_count_as_the_table_says);
     tcase_add_test(tcase, a_name_means_its_latest_successful_binding);
     tcase_add_test(tcase, mremap_rebinds_its_name_or_binds_another);
+    tcase_add_test(tcase,
+                   mremap_rebinds_the_name_whose_base_its_range_begins_at);
     tcase_add_test(tcase, a_name_that_was_never_bound_skips_its_events);
     tcase_add_test(tcase, lines_of_a_child_that_never_came_to_be_are_skipped);
     tcase_add_test(tcase, lines_of_a_killed_task_are_skipped);
