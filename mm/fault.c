@@ -193,6 +193,7 @@ stack_reach(const struct mm *mm, const struct vma *stack, uint64_t addr)
 
     if (floor > addr)
         reach = MIN(reach, floor);
+    reach = MIN(reach, stack->start);  // it may be longer than the limit
     return MAX(reach, addr + PAGE_BYTES);
 }
 

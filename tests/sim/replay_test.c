@@ -254,6 +254,21 @@ START_TEST(a_stack_that_may_not_grow_has_been_prepared)
 END_TEST
 
 /* What a stride finds is what single touches at its places find. */
+/* It was mapped so: the limit is of growing. */
+START_TEST(a_stack_longer_than_its_limit_is_touched_in_full)
+{
+    json_t *result =
+        replay_text("#vmtrace 1\n"
+                    "1 start rlimit-stack=64K\n"
+                    "1 mmap S 256K rw- anon,private,growsdown at=0x20000000\n"
+                    "1 w 0x1ff00000 2M\n");
+
+    ck_assert_int_eq(counter(result, "fault_segv_count"), 512 - 64);
+    ck_assert_int_eq(counter(result, "fault_fresh_count"), 64);
+    json_decref(result);
+}
+END_TEST
+
 START_TEST(a_stride_meets_what_lies_at_its_places)
 {
     static const char *const beginning = "#vmtrace 1\n"
@@ -819,6 +834,7 @@ main(void)
     tcase_add_test(tcase, strided_touches_of_all_addresses_are_refused_at_once);
     tcase_add_test(tcase, the_kernel_grows_a_stack_for_itself_until_6_4);
     tcase_add_test(tcase, a_stack_that_may_not_grow_has_been_prepared);
+    tcase_add_test(tcase, a_stack_longer_than_its_limit_is_touched_in_full);
     tcase_add_test(tcase, a_stride_meets_what_lies_at_its_places);
     tcase_add_test(tcase, remapping_all_of_shared_memory_keeps_its_file);
     tcase_add_test(tcase, heap_and_stack_always_exist);
