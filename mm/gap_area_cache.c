@@ -42,7 +42,7 @@ walk_down(struct mm *mm, uint64_t length)
     if (!vma_find_quiet(mm, walk.end - length))
         return walk.end - length;  // above all VMAs: the cache stays
 
-    bool is_free = vma_walk_down(&mm->btree, &walk);
+    bool is_free = vma_walk_down(vma_tree_btree(mm), &walk);
 
     gap_probed(mm, walk.step_count);
     if (!is_free)

@@ -28,6 +28,7 @@ struct mm;
 struct file;
 struct anon_family;
 struct anon_chain;
+struct vma_btree;
 
 enum vma_flag {
     VM_READ = 1 << 0,
@@ -151,6 +152,8 @@ void vma_tree_validate(const struct mm *mm);
 
 /* Does the address space keep the B+tree that answers what follows? */
 bool vma_btree_is_kept(const struct mm *mm);
+/* The tree itself, made if need be; there are VMAs. */
+const struct vma_btree *vma_tree_btree(const struct mm *mm);
 /* Number of VMAs that lie before this one. */
 uint32_t vma_tree_rank(const struct vma *vma);
 /* Largest gap below any VMA from first to last inclusive (address order). */

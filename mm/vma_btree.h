@@ -40,7 +40,7 @@ struct vma_node {
 };
 
 struct vma_btree {
-    struct vma_node *root;  // NULL: no VMAs
+    struct vma_node *root;  // NULL: no VMAs, or not asked yet
     unsigned height;        // levels; the leaves' is 0
     struct pieces *pieces;  // plain ones, that nodes are made of
 };

@@ -8,7 +8,8 @@
  *   maple tree      mm/maple.h, likewise; told in one store as the kernel does
  *   B+tree          mm/vma_btree.h: where a VMA is looked for, how many lie
  *                   before it, which gap is large enough; not kept where one
- *                   of the two others answers whatever the axes ask
+ *                   of the two others answers whatever the axes ask, and not
+ *                   made before it is asked anything: many a child ends first
  *
  * The gap below a VMA reaches from the end of the VMA before it (0 for the
  * first one) to vma_start_gap(): a stack keeps some pages below itself free.
@@ -22,6 +23,9 @@
 #include "mm/aspace.h"
 #include "mm/machine.h"
 #include "mm/vma_rbtree.h"
+
+/* Where there is no B+tree yet, as many are looked through one by one. */
+#define FEW_VMAS 8
 
 uint64_t
 vma_start_gap(const struct vma *vma)
@@ -50,6 +54,18 @@ vma_btree_is_kept(const struct mm *mm)
     return !vma_rbtree_is_enough(mm) && !maple_is_enough(mm->machine);
 }
 
+const struct vma_btree *
+vma_tree_btree(const struct mm *mm)
+{
+    struct mm *owner = mm->first->mm;  // the same, to be written to
+
+    mm_assert(vma_btree_is_kept(mm));
+    if (!owner->btree.root)
+        for (struct vma *vma = mm->first; vma; vma = vma->next)
+            vma_btree_insert(&owner->btree, vma);
+    return &owner->btree;
+}
+
 static void
 link_into_list(struct mm *mm, struct vma *vma, struct vma *next)
 {
@@ -69,7 +85,7 @@ insert_before(struct mm *mm, struct vma *vma, struct vma *next)
 
     link_into_list(mm, vma, next);
     mm->map_count++;
-    if (vma_btree_is_kept(mm))
+    if (mm->btree.root)
         vma_btree_insert(&mm->btree, vma);
     if (vma_rbtree_is_kept(mm))
         vma_rbtree_insert(mm, vma);
@@ -101,7 +117,7 @@ vma_tree_remove_merged(struct mm *mm, struct vma *vma)
     mm->vma_cache = NULL;  // as munmap does, whichever VMA it holds
     if (mm->machine->finger == vma)
         mm->machine->finger = successor;
-    if (vma_btree_is_kept(mm))
+    if (mm->btree.root)
         vma_btree_remove(&mm->btree, vma);
     if (vma_rbtree_is_kept(mm))
         vma_rbtree_remove(mm, vma, successor);
@@ -136,7 +152,7 @@ set_ends(struct mm *mm, struct vma *vma, uint64_t start, uint64_t end)
 
     vma->start = start;
     vma->end = end;
-    if (vma_btree_is_kept(mm))
+    if (mm->btree.root)
         vma_btree_update(&mm->btree, old_start);
     vma_rbtree_gap_changed(vma);
     vma_rbtree_gap_changed(vma->next);
@@ -201,7 +217,7 @@ vma_tree_cut(struct mm *mm, struct vma *vma, struct vma *part)
 void
 vma_tree_gap_changed(struct vma *vma)
 {
-    if (vma_btree_is_kept(vma->mm))
+    if (vma->mm->btree.root)
         vma_btree_update(&vma->mm->btree, vma->start);
     vma_rbtree_gap_changed(vma);
 }
@@ -268,6 +284,16 @@ vma_find(struct mm *mm, uint64_t addr)
     return vma_find_cached(mm, addr);
 }
 
+static struct vma *
+find_in_list(const struct mm *mm, uint64_t addr)
+{
+    struct vma *vma = mm->first;
+
+    while (vma && vma->end <= addr)
+        vma = vma->next;
+    return vma;
+}
+
 /* Mostly the answer is the last one, or the VMA behind it. */
 struct vma *
 vma_find_quiet(const struct mm *mm, uint64_t addr)
@@ -285,7 +311,9 @@ vma_find_quiet(const struct mm *mm, uint64_t addr)
         return point_at(vma_rbtree_find(mm, addr, &step_count));
     if (maple_is_enough(mm->machine))
         return point_at(maple_find(&mm->maple, addr));
-    return point_at(vma_btree_find(&mm->btree, addr));
+    if (!mm->btree.root && mm->map_count <= FEW_VMAS)
+        return point_at(find_in_list(mm, addr));
+    return point_at(vma_btree_find(vma_tree_btree(mm), addr));
 }
 
 struct vma *
@@ -301,26 +329,29 @@ vma_intersect(const struct mm *mm, uint64_t start, uint64_t end)
 uint32_t
 vma_tree_rank(const struct vma *vma)
 {
-    return vma_btree_rank(&vma->mm->btree, vma->start);
+    return vma_btree_rank(vma_tree_btree(vma->mm), vma->start);
 }
 
 uint64_t
 vma_tree_max_gap(const struct vma *first, const struct vma *last)
 {
     mm_assert(first->start <= last->start);
-    return vma_btree_max_gap(&first->mm->btree, first->start, last->start);
+    return vma_btree_max_gap(vma_tree_btree(first->mm), first->start,
+                             last->start);
 }
 
 struct vma *
 vma_tree_next_gap(const struct vma *vma, uint64_t length)
 {
-    return point_at(vma_btree_next_gap(&vma->mm->btree, vma->start, length));
+    return point_at(
+        vma_btree_next_gap(vma_tree_btree(vma->mm), vma->start, length));
 }
 
 struct vma *
 vma_tree_prev_gap(const struct vma *vma, uint64_t length)
 {
-    return point_at(vma_btree_prev_gap(&vma->mm->btree, vma->start, length));
+    return point_at(
+        vma_btree_prev_gap(vma_tree_btree(vma->mm), vma->start, length));
 }
 
 /* ---- validation ---- */
@@ -347,7 +378,7 @@ void
 vma_tree_validate(const struct mm *mm)
 {
     validate_list(mm);
-    if (vma_btree_is_kept(mm))
+    if (mm->btree.root)
         vma_btree_validate(&mm->btree, mm->first);
     vma_rbtree_validate(mm);
 }

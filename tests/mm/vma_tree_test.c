@@ -194,10 +194,57 @@ START_TEST(runs_of_mappings_leave_well_filled_nodes_behind)
         uint64_t at = 1000 + 2 * (runs[_i].goes_down ? count - i : i);
 
         bare_mm_map(&bare, PAGES(at), PAGES(at + 1));
+        vma_tree_btree(bare.mm);
     }
     vma_tree_validate(bare.mm);
     ck_assert_uint_le(leaf_count(bare.mm->btree.root, bare.mm->btree.height),
                       count / VMA_NODE_SLOTS * 3 / 2);
+    bare_mm_destroy(&bare);
+}
+END_TEST
+
+/* As a child has them at fork. */
+static void
+append(struct bare_mm *bare, uint64_t start)
+{
+    struct vma *vma = g_new0(struct vma, 1);
+
+    vma->mm = bare->mm;
+    vma->start = start;
+    vma->end = start + PAGE_BYTES;
+    vma_tree_append(bare->mm, vma);
+}
+
+START_TEST(the_btree_is_made_when_it_is_first_asked)
+{
+    struct bare_mm bare = mm_that_keeps(1);
+    const struct vma_btree *btree = &bare.mm->btree;
+
+    for (unsigned i = 1; i <= 100; i++)
+        append(&bare, PAGES(2 * i));
+    vma_tree_validate(bare.mm);
+    ck_assert_ptr_null(btree->root);
+    check_lookup(&bare, PAGES(77));
+    ck_assert_ptr_nonnull(btree->root);
+    append(&bare, PAGES(300));
+    bare_mm_unmap(&bare, bare.mm->first);
+    vma_tree_validate(bare.mm);
+    bare_mm_destroy(&bare);
+}
+END_TEST
+
+START_TEST(few_vmas_are_found_without_a_btree)
+{
+    struct bare_mm bare = mm_that_keeps(0);
+
+    for (unsigned i = 8; i >= 1; i--) {
+        bare_mm_map(&bare, PAGES(2 * i), PAGES(2 * i + 1));
+        for (unsigned page = 1; page < 20; page++)
+            check_lookup(&bare, PAGES(page));
+    }
+    ck_assert_ptr_null(bare.mm->btree.root);
+    check_queries(&bare, bare.mm->first, bare.mm->last, PAGES(1));
+    ck_assert_ptr_nonnull(bare.mm->btree.root);
     bare_mm_destroy(&bare);
 }
 END_TEST
@@ -433,6 +480,7 @@ forty_vmas(void)
 
     for (unsigned i = 1; i <= 40; i++)
         bare_mm_map(&bare, PAGES(4 * i), PAGES(4 * i + 2));
+    ck_assert_ptr_nonnull(vma_tree_btree(bare.mm)->root->child[0]);
     return bare;
 }
 
@@ -458,7 +506,7 @@ START_TEST(validation_names_a_way_that_is_no_more)
     for (unsigned i = 1; i <= count; i++)
         bare_mm_map(&bare, PAGES(4 * i), PAGES(4 * i + 2));
 
-    struct vma_btree *btree = &bare.mm->btree;
+    const struct vma_btree *btree = vma_tree_btree(bare.mm);
     struct vma_node *leaf = btree->root->child[1]->child[1];
     struct vma_walk walk = {.length = PAGES(5), .end = PAGES(4 * count)};
 
@@ -503,6 +551,8 @@ vma_tree_suite(void)
     tcase_add_loop_test(queries,
                         runs_of_mappings_leave_well_filled_nodes_behind, 0,
                         G_N_ELEMENTS(runs));
+    tcase_add_test(queries, the_btree_is_made_when_it_is_first_asked);
+    tcase_add_test(queries, few_vmas_are_found_without_a_btree);
     tcase_add_test(queries, the_shape_is_that_of_the_textbook);
     tcase_add_test(queries, a_lookup_charges_the_nodes_that_it_visits);
     tcase_add_test(queries, a_removed_vma_is_not_found_in_the_cache);
