@@ -198,10 +198,11 @@ stack_reach(const struct mm *mm, const struct vma *stack, uint64_t addr)
 }
 
 /* Nothing is mapped at addr, or not for this access: refuse all pages up to
- * where that may change. */
+ * where that may change.  To find that out took `step_count` steps, and takes
+ * them again for each page of a hole, which no cache holds. */
 static void
 refuse(struct touch *touch, uint64_t addr, const struct vma *vma,
-       uint32_t max_pages)
+       uint32_t max_pages, uint64_t step_count)
 {
     uint64_t limit = touch->mm->pagetable.arch->task_size;
 
@@ -219,6 +220,9 @@ refuse(struct touch *touch, uint64_t addr, const struct vma *vma,
         limit = addr + PAGE_BYTES;
     uint32_t pages = refused_before(touch, addr, limit, max_pages);
 
+    if (!vma)
+        charge(touch->machine, CHARGE_vma_lookup_step,
+               (pages - 1) * step_count);
     fault_refused(touch, OUTCOME_SEGV, pages);
 }
 
@@ -345,7 +349,7 @@ touch_prepare(struct touch *touch, uint32_t max_pages)
     bool is_permitted = vma && vma_permits(touch->machine, vma, touch->access);
     touch->is_bad_fetch = !is_permitted && maps_bad_fetch(touch, vma);
     if (!is_permitted && !touch->is_bad_fetch) {
-        refuse(touch, addr, vma, max_pages);
+        refuse(touch, addr, vma, max_pages, *lookups - lookups_before);
         return;
     }
     struct leaf *leaf = pagetable_leaf(touch->mm, addr);

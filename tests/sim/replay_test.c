@@ -213,6 +213,40 @@ START_TEST(strided_touches_of_all_addresses_are_refused_at_once)
 }
 END_TEST
 
+/* 256 pages of a hole, at once or each on a line of its own. */
+START_TEST(a_range_costs_what_its_pages_cost)
+{
+    static const char *const indexes[] = {"list", "rbtree", "maple"};
+    static const char begin[] = "#vmtrace 1\n1 start\n"
+                                "1 mmap A 64K rw- anon,private\n"
+                                "1 w A-4K 4K\n";
+    g_autoptr(GString) pages = g_string_new(begin);
+    g_autofree char *range = g_strconcat(begin, "1 w A+64K 1M\n", NULL);
+
+    for (unsigned i = 0; i < 256; i++)
+        g_string_append_printf(pages, "1 w A+%uK 4K\n", 64 + 4 * i);
+    write_file("range", range);
+    write_file("pages", pages->str);
+    for (size_t i = 0; i < G_N_ELEMENTS(indexes); i++) {
+        g_autofree char *policy = g_strconcat("vma-index=", indexes[i], NULL);
+        json_t *one = replay_result("range", "--kernel", "2.6.22", "--policy",
+                                    policy, NULL);
+        json_t *many = replay_result("pages", "--kernel", "2.6.22", "--policy",
+                                     policy, NULL);
+        ck_assert_int_eq(counter(one, "fault_segv_count"), 256);
+        ck_assert(json_equal(json_object_get(one, "counters"),
+                             json_object_get(many, "counters")));
+        ck_assert_msg(json_equal(json_object_get(one, "time_ns"),
+                                 json_object_get(many, "time_ns")),
+                      "%s: %d and %d ns", indexes[i],
+                      (int)integer_at(one, "time_ns.elapsed"),
+                      (int)integer_at(many, "time_ns.elapsed"));
+        json_decref(one);
+        json_decref(many);
+    }
+}
+END_TEST
+
 START_TEST(the_kernel_grows_a_stack_for_itself_until_6_4)
 {
     static const struct {
@@ -832,6 +866,7 @@ main(void)
     tcase_add_test(tcase, lines_of_a_killed_task_are_skipped);
     tcase_add_test(tcase, a_touch_beyond_the_last_address_ends);
     tcase_add_test(tcase, strided_touches_of_all_addresses_are_refused_at_once);
+    tcase_add_test(tcase, a_range_costs_what_its_pages_cost);
     tcase_add_test(tcase, the_kernel_grows_a_stack_for_itself_until_6_4);
     tcase_add_test(tcase, a_stack_that_may_not_grow_has_been_prepared);
     tcase_add_test(tcase, a_stack_longer_than_its_limit_is_touched_in_full);
