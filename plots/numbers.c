@@ -75,18 +75,25 @@ three_digits(double value, bool has_zeros)
     return g_strdup(text);
 }
 
+char *
+plot_group_digits(const char *digits, char separator)
+{
+    GString *text = g_string_new(NULL);
+
+    for (size_t left = strlen(digits); left > 0; left--) {
+        g_string_append_c(text, *digits++);
+        if (left > 1 && left % 3 == 1)
+            g_string_append_c(text, separator);
+    }
+    return g_string_free(text, FALSE);
+}
+
 static char *
 grouped(double value)
 {
     g_autofree char *digits = g_strdup_printf("%.0f", value);
-    GString *text = g_string_new(NULL);
 
-    for (size_t left = strlen(digits); left > 0; left--) {
-        g_string_append_c(text, digits[strlen(digits) - left]);
-        if (left > 1 && left % 3 == 1)
-            g_string_append_c(text, ',');
-    }
-    return g_string_free(text, FALSE);
+    return plot_group_digits(digits, ',');
 }
 
 static char *

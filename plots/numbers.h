@@ -17,6 +17,8 @@ struct plot_scale plot_scale_for(enum plot_unit unit, double most);
 
 /* What was measured: "129,000", "12.3 MiB", "4.50 ms". */
 char *plot_number_text(enum plot_unit unit, double value);
+/* Digits in groups of three, "1 234 567". */
+char *plot_group_digits(const char *digits, char separator);
 /* What was chosen: "16 GiB". */
 char *plot_bytes_text(double bytes);
 

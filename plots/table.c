@@ -8,6 +8,7 @@
 #include "plots/table.h"
 
 #include "plots/labels.h"
+#include "plots/numbers.h"
 #include "plots/results.h"
 
 #include <inttypes.h>
@@ -37,22 +38,6 @@ static const struct column columns[] = {
 };
 #define COLUMN_COUNT G_N_ELEMENTS(columns)
 
-/* Digits in groups of three; for g_free. */
-static char *
-group_digits(uint64_t value)
-{
-    g_autofree char *digits = g_strdup_printf("%" PRIu64, value);
-    GString *grouped = g_string_new(NULL);
-    size_t length = strlen(digits);
-
-    for (size_t i = 0; i < length; i++) {
-        if (i && (length - i) % 3 == 0)
-            g_string_append_c(grouped, ' ');
-        g_string_append_c(grouped, digits[i]);
-    }
-    return g_string_free(grouped, FALSE);
-}
-
 static uint64_t
 figure(const struct plot_run *run, const struct column *column)
 {
@@ -64,6 +49,14 @@ figure(const struct plot_run *run, const struct column *column)
            column->divisor;
 }
 
+static char *
+figure_text(const struct plot_run *run, const struct column *column)
+{
+    g_autofree char *digits = g_strdup_printf("%" PRIu64, figure(run, column));
+
+    return plot_group_digits(digits, ' ');
+}
+
 /* Width of a column; 0: it is zero everywhere. */
 static int
 width_of(const struct plot_runs *runs, const struct column *column)
@@ -72,10 +65,10 @@ width_of(const struct plot_runs *runs, const struct column *column)
     bool is_used = false;
 
     for (unsigned i = 0; i < runs->runs->len; i++) {
-        uint64_t value = figure(plot_run_at(runs, i), column);
-        g_autofree char *text = group_digits(value);
+        const struct plot_run *run = plot_run_at(runs, i);
+        g_autofree char *text = figure_text(run, column);
 
-        is_used = is_used || value;
+        is_used = is_used || figure(run, column) > 0;
         width = MAX(width, strlen(text));
     }
     return is_used ? (int)width : 0;
@@ -105,7 +98,7 @@ append_run(GString *out, const struct plot_run *run, int label_width,
     g_string_append_printf(out, "%s%*s %2s", label, padding, "",
                            run->is_lower_bound ? ">=" : "");
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
-        g_autofree char *text = group_digits(figure(run, &columns[i]));
+        g_autofree char *text = figure_text(run, &columns[i]);
 
         if (widths[i])
             g_string_append_printf(out, "  %*s", widths[i], text);

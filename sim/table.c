@@ -7,6 +7,7 @@
  */
 #include "sim/table.h"
 
+#include "plots/numbers.h"
 #include "traces/legible.h"
 
 #include <inttypes.h>
@@ -21,15 +22,9 @@ static void
 append_grouped(GString *out, uint64_t value)
 {
     g_autofree char *digits = g_strdup_printf("%" PRIu64, value);
-    size_t length = strlen(digits);
-    g_autoptr(GString) grouped = g_string_new(NULL);
+    g_autofree char *grouped = plot_group_digits(digits, ' ');
 
-    for (size_t i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0)
-            g_string_append_c(grouped, ' ');
-        g_string_append_c(grouped, digits[i]);
-    }
-    g_string_append_printf(out, "%*s", NUMBER_COLUMNS, grouped->str);
+    g_string_append_printf(out, "%*s", NUMBER_COLUMNS, grouped);
 }
 
 static uint64_t
