@@ -35,6 +35,8 @@ const struct not_modelled not_modelled[] = {
                        "machine cost 15 to 40 % more"},
     {"memory cgroups", "no limit but the machine's RAM; a fault in a cgroup "
                        "costs its charge, which is in the measured prices"},
+    {"MAP_32BIT", "such mappings are placed as all others are; their "
+                  "addresses differ from recorded ones"},
     {"hugetlbfs", "such mappings are ordinary files; page tables are larger "
                   "than real"},
     {"KSM", "equal pages stay apart; resident memory is larger than with ksmd "
