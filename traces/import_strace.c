@@ -58,6 +58,16 @@ known_file(const struct strace_task *task, const char *argument)
         task->files, GUINT_TO_POINTER(descriptor_of(argument))));
 }
 
+/* fcntl() with F_DUPFD. */
+static bool
+is_copy(const struct strace_call *call)
+{
+    const char *command = call->arguments[1];
+    return strace_is_call(call, "fcntl") && command &&
+           (strcmp(command, "F_DUPFD") == 0 ||
+            strcmp(command, "F_DUPFD_CLOEXEC") == 0);
+}
+
 /* What a descriptor is after a call: its file, or NULL if that is not known.
  * false: the call changes none. */
 static bool
@@ -76,9 +86,7 @@ changed_file(const struct strace_task *task, const struct strace_call *call,
         g_autofree char *label = strace_string_of(arguments[0]);
         *name = g_strconcat("/memfd:", label, NULL);
     } else if (strace_is_call(call, "dup") || strace_is_call(call, "dup2") ||
-               strace_is_call(call, "dup3") ||
-               (strace_is_call(call, "fcntl") &&
-                strace_has_word(call, "F_DUPFD"))) {
+               strace_is_call(call, "dup3") || is_copy(call)) {
         *name = known_file(task, arguments[0]);
     } else if (strace_is_call(call, "close")) {
         *descriptor = descriptor_of(arguments[0]);

@@ -105,16 +105,17 @@ find_name_end(const char *p)
     return NULL;
 }
 
-/* The last byte of the string or name that begins at `p`, or `p` itself. */
+/* The last byte of the string or name that begins at `p`, or `p` itself; NULL:
+ * the string does not end. */
 static const char *
 skip_text(const char *p, const char *start)
 {
-    const char *end = NULL;
     if (*p == '"')
-        end = find_quote(p);
-    else if (*p == '<' && p > start && p[1] != '<' &&
-             (g_ascii_isdigit(p[-1]) || p[-1] == 'D'))  // AT_FDCWD
-        end = find_name_end(p);
+        return find_quote(p);
+    if (*p != '<' || p == start || p[1] == '<' ||
+        !(g_ascii_isdigit(p[-1]) || p[-1] == 'D'))  // AT_FDCWD
+        return p;
+    const char *end = find_name_end(p);
     return end ? end : p;
 }
 
@@ -126,6 +127,8 @@ find_mark(const char *start)
     unsigned depth = 0;
     for (const char *p = start; *p && *p != '\n'; p++) {
         p = skip_text(p, start);
+        if (!p)
+            return NULL;
         if (strchr("([{", *p))
             depth++;
         else if (depth == 0 && strchr(",)]}", *p))

@@ -122,6 +122,7 @@ START_TEST(a_descriptor_is_what_the_last_call_made_it)
     assert_imports(
         EXEC "7 1.001000 open(\"/a\", O_RDONLY) = 3 <0.000010>\n"
              "7 1.002000 fcntl(3, F_DUPFD_CLOEXEC, 5) = 5 <0.000010>\n"
+             "7 1.002100 fcntl(9, F_DUPFD_QUERY, 5) = 5 <0.000010>\n"
              "7 1.003000 dup2(9, 3) = 3 <0.000010>\n"
              "7 1.004000 mmap(NULL, 4096, PROT_READ, MAP_SHARED, 3, 0) = "
              "0x7f0000000000 <0.000010>\n"
@@ -245,6 +246,7 @@ static const struct {
     {"7 brk(NULL) = 0x5 <0.1>\n", "0.txt:1:3: expected a time like"},
     {"hello\n", "0.txt:1:1: expected a line like PID SECONDS CALL(...)"},
     {"7 1.0 mmap(NULL, 4096, \n", "0.txt:1:7: expected a complete call"},
+    {"7 1.0 open(\"/a) = 3 <0.1>\n", "0.txt:1:7: expected a complete call"},
     {EXEC "7 1.1 brk(NULL) = 0x5 <0.1>\n",
      "0.txt:2:1: expected the end of task 7, found the end of the file (is the "
      "recording cut off?)"},
