@@ -14,8 +14,8 @@
  * Steps are arrivals at nodes: down, and up again out of a subtree whose gap
  * lies outside of the limits.
  *
- * No state of its own.  Top-down falls back to bottom-up from
- * TASK_UNMAPPED_BASE.
+ * No state but a trail (mm/maple.h), which saves the host the steps that it
+ * counts.  Top-down falls back to bottom-up from TASK_UNMAPPED_BASE.
  */
 #include "mm/aspace.h"
 #include "mm/gap_private.h"
@@ -68,8 +68,8 @@ roomy_slot_above(const struct maple_node *node, unsigned slot, uint64_t length)
     return slot;
 }
 
-/* Is there as much room between the limits as well?  They are not the concern
- * of an inner node, but where it ends below the first. */
+/* Is there as much room between the limits as well?  Of an inner node's entry
+ * it is only asked whether it reaches up to the lower one. */
 static bool
 is_within_limits(const struct walk *walk, unsigned slot)
 {

@@ -85,8 +85,6 @@ maple_entry_first(const struct maple_node *node, unsigned slot)
     return slot > 0 ? node->last[slot - 1] + 1 : node->first;
 }
 
-/* Does no axis of the machine want to know anything that it cannot tell? */
-bool maple_is_enough(const struct machine *machine);
 /* How much of the address space it covers. */
 static inline uint64_t
 maple_entry_bytes(const struct maple_node *node, unsigned slot)
@@ -94,6 +92,8 @@ maple_entry_bytes(const struct maple_node *node, unsigned slot)
     return node->last[slot] - maple_entry_first(node, slot) + 1;
 }
 
+/* Does no axis of the machine want to know anything that it cannot tell? */
+bool maple_is_enough(const struct machine *machine);
 /* Keep a tree, empty as yet, where the machine's policy wants one. */
 void maple_init(struct mm *mm);
 /* Give all nodes back and keep no tree any longer. */
