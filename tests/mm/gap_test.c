@@ -627,6 +627,21 @@ START_TEST(a_request_larger_than_the_address_space_finds_nothing)
 }
 END_TEST
 
+/* The last VMA ends where the address space does.  Index: policy, then layout.
+ */
+START_TEST(a_full_address_space_has_no_room)
+{
+    struct bare_mm bare =
+        gap_mm(&arch_x86_64, gap_policies[_i / 2], /* top_down = */ _i % 2);
+    uint64_t middle = page_floor(bare.mm->mmap_base / 2);
+
+    bare_mm_map(&bare, PAGE_BYTES, middle);
+    bare_mm_map(&bare, middle, arch_x86_64.task_size);
+    ck_assert_uint_eq(search(&bare, PAGE_BYTES), GAP_NONE);
+    bare_mm_destroy(&bare);
+}
+END_TEST
+
 START_TEST(top_down_falls_back_to_what_lies_above_mmap_base)
 {
     struct bare_mm bare = gap_mm(&arch_i386, gap_policies[_i], true);
@@ -668,6 +683,9 @@ START_TEST(a_search_in_the_maple_tree_counts_the_steps_that_its_trail_saves)
 
     for (unsigned step = 0; step < 20000; step++) {
         uint64_t length = (1 + test_random_below(&seed, 3) / 2) * PAGE_BYTES;
+
+        if (step % 1000 == 999)
+            bare.mm->mmap_base -= 64 * PAGE_BYTES;
         uint64_t used = bare.mm->mmap_base - (step ? bare.mm->first->start : 0);
         uint64_t addr;
 
@@ -829,6 +847,8 @@ gap_suite(void)
     tcase_add_loop_test(contract,
                         top_down_falls_back_to_what_lies_above_mmap_base, 0,
                         policy_count);
+    tcase_add_loop_test(contract, a_full_address_space_has_no_room, 0,
+                        2 * policy_count);
     tcase_add_loop_test(contract, nothing_is_placed_in_the_room_below_a_stack,
                         0, 2 * policy_count);
     tcase_add_loop_test(contract,

@@ -216,6 +216,31 @@ map_many(struct task *task, uint32_t count)
     return (uint64_t)addr;
 }
 
+/* Steps of the searches for the first mappings of a process. */
+static uint64_t
+first_steps(struct machine *machine)
+{
+    uint64_t before = machine->counters.gap_probe_count;
+
+    map_many(start_task(machine, 0), 3);
+    return machine->counters.gap_probe_count - before;
+}
+
+/* Its memory is that of the process before, whose tree was higher. */
+START_TEST(a_new_process_finds_no_trail_of_another)
+{
+    struct machine *machine =
+        maple_machine(&gap_maple, VMA_INDEX_MAPLE, 64 * MIB);
+    uint64_t steps = first_steps(machine);
+
+    exit_all_tasks(machine);
+    map_many(start_task(machine, 0), 500);
+    exit_all_tasks(machine);
+    ck_assert_uint_eq(first_steps(machine), steps);
+    machine_destroy(machine);
+}
+END_TEST
+
 /* Index: 0 rb-gap, 1 maple; vma-index. */
 START_TEST(either_axis_brings_the_tree)
 {
@@ -427,6 +452,7 @@ main(void)
     tcase_add_loop_test(use, either_axis_brings_the_tree, 0, 6);
     tcase_add_loop_test(use, a_lookup_visits_what_its_index_has, 0, 3);
     tcase_add_test(use, every_fault_of_a_run_pays_its_lookup_in_the_maple_tree);
+    tcase_add_test(use, a_new_process_finds_no_trail_of_another);
     tcase_add_test(use, fork_copies_the_tree_node_by_node);
     tcase_add_test(use, where_memory_ends_nothing_breaks);
     suite_add_tcase(suite, use);
