@@ -310,7 +310,7 @@ validate_leaf(const struct maple *maple, const struct maple_node *leaf,
                              vma->end - 1 == leaf->last[i]);
         expected->vma = vma->next;
     }
-    mm_invariant(B2, leaf->count == 32 || !(leaf->free_slots >> leaf->count));
+    mm_invariant(B2, !((uint64_t)leaf->free_slots >> leaf->count));
     mm_invariant(B2,
                  leaf->vma[leaf->count - 1] || maple_last(leaf) == maple->max);
 }
